@@ -1,0 +1,1 @@
+"""Jupyter for Kubeflow: the public names load on first use."""

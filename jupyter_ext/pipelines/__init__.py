@@ -1,0 +1,1 @@
+"""Notebook to steps to graph to run."""
