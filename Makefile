@@ -1,0 +1,89 @@
+# jupyter-kubeflow. `make lab` is all a newcomer needs; `make help` lists the rest.
+# Needs python 3.11 or newer, git and make. Node comes through pip.
+
+PYTHON  ?= python3
+VENV    := .venv
+BIN     := $(VENV)/bin
+STAMPS  := .build
+EXTRAS  := dev
+PYTEST  := $(BIN)/python -m pytest
+WORKERS ?= 2
+
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+# A machine-wide Jupyter set-up must not decide what these commands do.
+unexport PYTHONPATH
+
+PACKAGING := pyproject.toml labextension/package.json labextension/yarn.lock labextension/install.json \
+             $(wildcard jupyter-config/server-config/*.json)
+FRONTEND  := $(shell find labextension/src labextension/style labextension/schema -type f 2>/dev/null)
+
+.DEFAULT_GOAL := help
+.PHONY: help lab demo test test-unit test-contract test-js test-ui test-cluster bench fmt lint clean
+
+help: ## List these commands
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## /\1\t/' | expand -t 15
+
+# --- Installation ------------------------------------------------------------------------------------
+
+$(STAMPS)/venv:
+	@mkdir -p $(STAMPS)
+	@.ci/venv $(PYTHON) $(VENV)
+	@touch $@
+
+# An editable install: the Python is used where it lies, the front end is built by the same command.
+$(STAMPS)/install: $(STAMPS)/venv $(PACKAGING) $(FRONTEND)
+	@echo "Installing (the first time takes two or three minutes) …"
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --reinstall-package jupyter-kubeflow -e '.[$(EXTRAS)]'
+	@touch $@
+
+# --- Use ---------------------------------------------------------------------------------------------
+
+lab: $(STAMPS)/install ## Install into .venv and open the tour in JupyterLab
+	$(BIN)/jupyter lab examples/tour.ipynb
+
+demo: $(STAMPS)/install ## Run the tour as a pipeline, without a browser
+	$(BIN)/jupyter kf run examples/tour.ipynb
+
+# --- Checks ------------------------------------------------------------------------------------------
+
+test: lint test-unit test-contract test-js test-ui test-cluster ## Everything CI runs
+
+test-unit: $(STAMPS)/install ## Python tests without a browser
+	$(PYTEST) -n $(WORKERS) --dist loadfile -m 'not ui and not cluster and not contract'
+
+test-contract: $(STAMPS)/install ## What we write, read by the tools it is written for
+	$(PYTEST) -m contract
+
+test-js: $(STAMPS)/install labextension/node_modules ## Front-end models, in Node
+	cd labextension && jlpm test
+
+test-ui: $(STAMPS)/install ## A real JupyterLab in a real browser
+	@.ci/chromium
+	$(PYTEST) -m ui tests/ui
+
+test-cluster: $(STAMPS)/install ## Tests against a Kubernetes control plane
+	@echo "test-cluster: nothing to run. The cluster backend is not written yet (docs/architecture.md, Planned)."
+
+bench: $(STAMPS)/install ## Measure against the peers; each gets an environment of its own in .bench/
+	$(BIN)/python -m benchmarks
+
+lint: $(STAMPS)/install labextension/node_modules ## Style, types and layers
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache
+	cd labextension && jlpm lint
+
+fmt: $(STAMPS)/install labextension/node_modules ## Rewrite to the house style
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+	cd labextension && jlpm lint:fix
+
+# An editable install that found a fresh bundle did not need these.
+labextension/node_modules: labextension/yarn.lock | $(STAMPS)/install
+	cd labextension && jlpm install --immutable
+	@touch $@
+
+clean: ## Remove everything that was built, but keep .venv
+	rm -rf $(STAMPS) .bench dist build test-results .pytest_cache .mypy_cache .ruff_cache .hypothesis \
+	  jupyter_ext/labextension labextension/lib labextension/lib-test labextension/tsconfig.tsbuildinfo
