@@ -1,0 +1,68 @@
+"""Every test gets a home of its own, and no test leaves a process behind."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+REPOSITORY = Path(__file__).parent.parent
+
+
+@pytest.fixture(scope="session")
+def repository() -> Path:
+    """The root of the checkout."""
+    return REPOSITORY
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _nothing_of_the_users(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Jupyter's and IPython's folders, and our own, lie in a temporary one."""
+    base = tmp_path_factory.mktemp("home")
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("JUPYTER_DATA_DIR", "JUPYTER_CONFIG_DIR", "JUPYTER_RUNTIME_DIR", "IPYTHONDIR"):
+            patch.setenv(name, str(base / name.lower()))
+        patch.setenv("JUPYTER_KUBEFLOW_HOME", str(base / "kubeflow"))
+        patch.delenv("JUPYTER_KUBEFLOW_PROFILE", raising=False)
+        yield
+
+
+@pytest.fixture(autouse=True)
+def kubeflow_home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The embedded cluster's home for this one test."""
+    home = tmp_path_factory.mktemp("kubeflow")
+    monkeypatch.setenv("JUPYTER_KUBEFLOW_HOME", str(home))
+    return home
+
+
+def _ours(base: str) -> list[psutil.Process]:
+    """The processes that were started with a home below ``base``, this one not counted."""
+    found = []
+    for process in psutil.process_iter():
+        try:
+            environment = process.environ()
+        except (psutil.NoSuchProcess, psutil.AccessDenied):
+            continue
+        if process.pid != os.getpid() and environment.get("JUPYTER_KUBEFLOW_HOME", "").startswith(base):
+            found.append(process)
+    return found
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _no_process_left(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Fail the session when a workload, a zygote or a kernel outlives it; and end what was found."""
+    base = str(tmp_path_factory.getbasetemp())
+    yield
+    deadline = time.monotonic() + 10
+    while (left := _ours(base)) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    lines = []
+    for process in left:
+        with process.oneshot():
+            lines.append(f"{process.pid} {process.status()} {' '.join(process.cmdline())[:200]}")
+        process.kill()
+    assert not lines, "processes outlived the tests:\n" + "\n".join(lines)
