@@ -26,7 +26,6 @@ from typing import Any, Literal, Self, Union, get_args, get_origin, get_type_hin
 ALL = ("*",)
 """Stands for every name in ``may_change`` and ``wanted``."""
 
-Operation = Literal["run", "count", "gather"]
 State = Literal["SUCCEEDED", "FAILED", "SKIPPED", "CANCELED"]
 
 
@@ -89,9 +88,11 @@ class ValueRef(Message):
 
     ``origin`` tells equal but distinct objects apart: it names the step and the first name of the group.
     ``names`` are the names to bind; the blob may hold others that were bound anew since.
-    ``literal`` holds the content itself where it is small; then there is no blob. ``links`` are the keys of
-    the refs whose objects this one contains, ``support`` those refs (and theirs), complete enough to load.
+    ``digest`` is equal for equal content, what is linked to included; it starts with "b3:" where it names a
+    blob and with "in:" where the content is small and stands in ``literal``. ``links`` are the keys of the
+    refs whose objects this one contains, ``support`` those refs (and theirs), complete enough to load.
     ``needs`` are the global names that functions in a value refer to. ``bytes`` counts the stored content.
+    ``bind`` renames: stored name -> name to bind it to. ``inline`` has small values as JSON.
     """
 
     names: tuple[str, ...]
@@ -103,7 +104,8 @@ class ValueRef(Message):
     bytes: int = 0
     summary: dict[str, str] = field(default_factory=dict)
     preview_digest: str | None = None
-    inline: dict[str, str] = field(default_factory=dict)
+    inline: dict[str, Any] = field(default_factory=dict)
+    bind: dict[str, str] = field(default_factory=dict)
     literal: str | None = None
     links: tuple[str, ...] = ()
     support: tuple[dict[str, Any], ...] = ()
@@ -122,11 +124,6 @@ class ValueRef(Message):
         refs = (ValueRef.from_dict(item) for item in self.support)
         return {ref.key: ref for ref in refs}
 
-    def content_key(self) -> str:
-        """Equal for equal content wherever it was made: what a cache key may use."""
-        inner = sorted(ref.digest for ref in self.supporting().values())
-        return "+".join([self.digest, *inner])
-
 
 @dataclass(frozen=True)
 class CellSource(Message):
@@ -139,29 +136,32 @@ class CellSource(Message):
 
 @dataclass(frozen=True)
 class Loop(Message):
-    """``for var in expr`` around the step: one iteration where ``index`` is given, else all in sequence."""
+    """``for var in expr`` around the step: one iteration where ``index`` is given, else all in sequence.
+
+    With ``items`` nothing is executed: ``expr`` is evaluated and ``StepResult.items`` describes the items.
+    """
 
     var: str
     expr: str
     index: int | None = None
+    items: bool = False
 
 
 @dataclass(frozen=True)
 class StepRequest(Message):
     """Execute (part of) one step.
 
-    ``op``: "run" executes the cells; "count" only evaluates ``foreach.expr`` and answers with ``labels``;
-    "gather" builds the lists of ``collect`` from ``iterations`` (the results' values, in order).
     ``inputs`` come from :func:`inputs_for`. ``may_change``: names whose content is compared afterwards.
-    ``wanted``: names that later steps may want; others are not stored. ``hidden``: kind -> digest of the
-    hidden state to set first. ``env``: variables to set (None removes) before the first cell.
+    ``wanted``: names that later steps may want; other new or changed ones are stored if that is possible and
+    they are together not larger than ``spare_bytes``, so that they can be looked at. ``hidden``: kind ->
+    digest of the hidden state to set first. ``env``: variables to set (None removes) before the first cell.
+    ``collect``: names that become lists over the iterations where the loop runs in sequence.
     ``keep`` leaves the process alive after a failure, with its namespace.
     """
 
     run: str
     step: str
     cells: tuple[CellSource, ...] = ()
-    op: Operation = "run"
     attempt: int = 1
     inputs: tuple[ValueRef, ...] = ()
     hidden: dict[str, str] = field(default_factory=dict)
@@ -172,7 +172,7 @@ class StepRequest(Message):
     when: str | None = None
     foreach: Loop | None = None
     collect: tuple[str, ...] = ()
-    iterations: tuple[tuple[ValueRef, ...], ...] = ()
+    spare_bytes: int = 64 << 20
     execution_count: int = 1
     env: dict[str, str | None] = field(default_factory=dict)
     keep: bool = False
@@ -221,7 +221,8 @@ class StepResult(Message):
 
     ``hidden`` holds only the kinds that the step changed. ``outputs_digest`` is a JSON list of
     ``{index, id, execution_count, outputs, seconds, error, iteration}``. ``execution_count`` is the next free
-    number. ``signal`` is set where the process was killed.
+    number. ``signal`` is set where the process was killed. ``items``: one short label per item of a loop.
+    ``observed`` is what :class:`~jupyter_ext.pipelines.observe.Observer` saw.
     """
 
     state: State
@@ -237,7 +238,8 @@ class StepResult(Message):
     cpu_seconds: float = 0.0
     max_rss: int = 0
     live: dict[str, Live] = field(default_factory=dict)
-    labels: tuple[str, ...] = ()
+    items: tuple[str, ...] | None = None
+    observed: dict[str, Any] = field(default_factory=dict)
     execution_count: int = 1
     pid: int = 0
     signal: int | None = None
