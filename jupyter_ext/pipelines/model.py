@@ -59,7 +59,7 @@ class Value:
         )
 
     @classmethod
-    def _decode(cls, name: str, value: Any) -> Any:  # noqa: ANN401 - JSON in, field value out
+    def _decode(cls, name: str, value: Any) -> Any:
         del name
         return tuple(value) if isinstance(value, list) else value
 
@@ -77,7 +77,7 @@ class Cell(Value):
 
 @dataclass(frozen=True)
 class Effect(Value):
-    """Something a step does beside its values. ``detail`` is a path, host or call, or ``*`` if not visible."""
+    """Something a step does beside its values; ``detail`` is a path, host or call, ``*`` if not visible."""
 
     kind: EffectKind
     mode: EffectMode
@@ -99,13 +99,13 @@ class Effect(Value):
 
 
 def _overlap(left: Effect, right: Effect) -> bool:
-    if left.kind != "file" or ANY in (left.detail, right.detail):
-        return left.kind != "network" or ANY in (left.detail, right.detail) or left.detail == right.detail
-    if left.detail == right.detail:
+    one, other = left.detail, right.detail
+    if ANY in {one, other} or one == other or left.kind == "shell":
         return True
-    # A folder and what lies in it.
-    return left.detail.startswith(right.detail.rstrip("/") + "/") or right.detail.startswith(
-        left.detail.rstrip("/") + "/"
+    # A folder and what lies in it; a module and what lies in it.
+    separator = "/" if left.kind == "file" else "."
+    return one.startswith(other.rstrip(separator) + separator) or other.startswith(
+        one.rstrip(separator) + separator,
     )
 
 
@@ -125,7 +125,7 @@ class Step(Value):
     ``reads`` are names that must come from earlier steps, also through functions and classes defined there.
     ``writes`` are certain to be bound or changed (``mutates`` is the part of them changed in place),
     ``may_write`` perhaps. ``*`` in any of them stands for every name.
-    ``after`` is None if nothing was declared.
+    ``after`` is None if nothing was declared. ``secrets`` maps a variable of the environment to ``NAME/KEY``.
     """
 
     name: str
@@ -149,6 +149,7 @@ class Step(Value):
     foreach: Foreach | None = None
     collect: tuple[str, ...] = ()
     env: Mapping[str, str] = field(default_factory=dict)
+    secrets: Mapping[str, str] = field(default_factory=dict)
     labels: Mapping[str, str] = field(default_factory=dict)
     annotations: Mapping[str, str] = field(default_factory=dict)
 
@@ -174,7 +175,7 @@ class Step(Value):
         return "\n".join(cell.source for cell in self.cells)
 
     @classmethod
-    def _decode(cls, name: str, value: Any) -> Any:  # noqa: ANN401
+    def _decode(cls, name: str, value: Any) -> Any:
         if name == "cells":
             return tuple(Cell.from_dict(item) for item in value)
         if name == "effects":
@@ -235,7 +236,7 @@ class Parameter(Value):
     line: int
 
     @classmethod
-    def _decode(cls, name: str, value: Any) -> Any:  # noqa: ANN401
+    def _decode(cls, name: str, value: Any) -> Any:
         return value if name == "default" else super()._decode(name, value)
 
 
@@ -288,7 +289,7 @@ class Pipeline(Value):
         """Give the step of that name; raises Invalid with the nearest names if there is none."""
         if name in self._steps:
             return self._steps[name]
-        from difflib import get_close_matches  # noqa: PLC0415 - only on the error path
+        from difflib import get_close_matches
 
         near = get_close_matches(name, self._steps, 3) or list(self._steps)[:8]
         what = f"there is no step {name!r}"
@@ -330,7 +331,7 @@ class Pipeline(Value):
         return data
 
     @classmethod
-    def _decode(cls, name: str, value: Any) -> Any:  # noqa: ANN401
+    def _decode(cls, name: str, value: Any) -> Any:
         kinds: dict[str, type[Value]] = {"steps": Step, "edges": Edge, "parameters": Parameter}
         kinds["problems"] = Problem
         if name in kinds:
