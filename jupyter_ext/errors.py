@@ -7,6 +7,7 @@ library function formats an error for a particular surface.
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
+from typing import Any
 
 
 @dataclass(frozen=True)
@@ -31,7 +32,7 @@ class Where:
             parts.append(f"field {self.field}")
         return ", ".join(parts)
 
-    def to_dict(self) -> dict[str, object]:
+    def to_dict(self) -> dict[str, Any]:
         """The known parts only, with the key names of the JSON interfaces."""
         names = {"cell_id": "cellId"}
         return {names.get(key, key): value for key, value in asdict(self).items() if value is not None}
@@ -58,7 +59,7 @@ class KubeflowError(Exception):
             text += f" ({place})"
         return f"{text}. {self.hint}" if self.hint else f"{text}."
 
-    def to_dict(self) -> dict[str, object]:
+    def to_dict(self) -> dict[str, Any]:
         """JSON form, the same for REST bodies and ``--json`` output."""
         return {
             "what": self.what,
