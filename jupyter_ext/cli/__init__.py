@@ -1,0 +1,59 @@
+"""``jupyter kubeflow …``, in short ``jupyter kf …``.
+
+Exit status: 0 done (and, where a run was waited for, it SUCCEEDED), 1 the run failed or something is broken,
+2 wrong usage or input, 130 stopped with Ctrl-C. Errors are one sentence on standard error.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+__all__ = ["main"]
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command and give its exit status; usage errors leave by SystemExit(2), as argparse does."""
+    from .parser import parse
+
+    args = parse(argv)
+    try:
+        status = _call(args.command, args)
+        sys.stdout.flush()
+    except KeyboardInterrupt:
+        return 130
+    except BrokenPipeError:
+        # The reader (head, less) has left; Python would complain again while closing.
+        import os
+
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    return status
+
+
+def _call(command: str, args: object) -> int:
+    from jupyter_ext.errors import KubeflowError
+
+    from . import commands, running, schedules
+
+    functions = {**running.COMMANDS, **commands.COMMANDS, **schedules.COMMANDS}
+    try:
+        return functions[command](args)
+    except KubeflowError as error:
+        if getattr(args, "json", False):
+            from .text import as_json
+
+            as_json({**error_object(error), "message": str(error)} if command not in running.COMMANDS else running.refused(error))
+        sys.stdout.flush()
+        sys.stderr.write(f"jupyter kf {command}: {error}\n")
+        return 2 if 400 <= error.status < 500 else 1
+
+
+def error_object(error: Exception) -> dict[str, object]:
+    """Give the JSON form of an error under the key ``error``."""
+    from jupyter_ext.errors import KubeflowError
+
+    return {"error": error.to_dict() if isinstance(error, KubeflowError) else {"what": str(error)}}

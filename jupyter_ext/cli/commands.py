@@ -1,0 +1,216 @@
+"""Commands that look at runs and notebooks, and those that tidy up."""
+
+from __future__ import annotations
+
+from argparse import Namespace
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from .progress import line
+from .running import newest, values, writable, write_notebook
+from .text import ago, as_json, number, one_line, say, seconds, table
+
+
+def check(args: Namespace) -> int:
+    """``jupyter kf check``: 2 if the notebook cannot run."""
+    from jupyter_ext import pipelines
+
+    pipeline = pipelines.check(args.file)
+    if args.json:
+        as_json(pipeline.to_dict(sources=False))
+        return 2 if pipeline.errors else 0
+    say(f"{pipeline.name}: {len(pipeline.steps)} steps, read from {pipeline.grammar}, in {pipeline.order} order")
+    after = {step.name: ", ".join(pipeline.parents(step.name)) for step in pipeline.steps}
+    rows = [(f"  {step.name}", after[step.name] and f"after {after[step.name]}") for step in pipeline.steps]
+    say(table(rows))
+    for problem in pipeline.problems:
+        say(f"{problem.severity}: {problem}")
+    return 2 if pipeline.errors else 0
+
+
+def compile_(args: Namespace) -> int:
+    """``jupyter kf compile``."""
+    from jupyter_ext import pipelines
+
+    text = pipelines.compile(args.file, output=args.output, **values(args.parameters))
+    say(f"Written: {args.output}" if args.output else text.rstrip("\n"))
+    return 0
+
+
+def runs(args: Namespace) -> int:
+    """``jupyter kf runs``."""
+    from jupyter_ext import pipelines
+
+    state = args.state.upper() if args.state else None
+    found = [run.resource for run in pipelines.runs(limit=args.limit, state=state, pipeline=args.pipeline)]
+    if args.json:
+        as_json({"runs": [_brief(resource) for resource in found]})
+        return 0
+    if not found:
+        say("No runs. Start one: jupyter kf run NOTEBOOK.ipynb")
+        return 0
+    rows = [
+        (
+            resource.name,
+            resource.phase,
+            ago(resource.created),
+            seconds(resource.status.get("seconds")),
+            Path(str(resource.spec.get("pipeline", {}).get("path", ""))).name,
+            one_line(resource.reason, 80),
+        )
+        for resource in found
+    ]
+    say(table(rows, head=("RUN", "STATE", "STARTED", "TOOK", "NOTEBOOK", "REASON")))
+    return 0
+
+
+def _brief(resource: Any) -> dict[str, object]:
+    pipeline = resource.spec.get("pipeline", {})
+    return {
+        "run": resource.name,
+        "state": resource.phase,
+        "reason": resource.reason,
+        "created": resource.created,
+        "seconds": resource.status.get("seconds"),
+        "notebook": pipeline.get("path"),
+        "metrics": resource.status.get("metrics", {}),
+    }
+
+
+def show(args: Namespace) -> int:
+    """``jupyter kf show``."""
+    run = newest(args.run)
+    if args.json:
+        as_json(run.to_json())
+        return 0
+    resource = run.resource
+    status = resource.status
+    say(f"{run.name}  {resource.phase}  {ago(resource.created)}  {seconds(status.get('seconds'))}".rstrip())
+    if resource.reason:
+        say(resource.reason)
+    say(f"Notebook: {resource.spec.get('pipeline', {}).get('path', '')}")
+    for name, value in (resource.spec.get("parameters") or {}).items():
+        say(f"  {name} = {value!r}")
+    steps = status.get("steps") or []
+    width = max((len(str(step["name"])) + 2 * bool(step.get("parent")) for step in steps), default=0)
+    for step in steps:
+        say(line(step, width))
+        if note := (step.get("cache") or {}).get("text"):
+            say(f"{' ' * width}  {note}")
+    if metrics := status.get("metrics"):
+        say(table((f"  {name}", number(value)) for name, value in metrics.items()))
+    for text in (status.get("error") or {}).get("traceback") or ():
+        say(text.rstrip("\n"))
+    return 0
+
+
+def logs(args: Namespace) -> int:
+    """``jupyter kf logs``."""
+    import sys
+
+    run = newest(args.run)
+    if not args.follow:
+        sys.stdout.write(run.logs(args.step, tail=args.tail))
+        return 0
+    for chunk in run.logs(args.step, tail=args.tail, follow=True):
+        sys.stdout.write(chunk)
+        sys.stdout.flush()
+    return 0
+
+
+def stop(args: Namespace) -> int:
+    """``jupyter kf stop``."""
+    run = newest(args.run)
+    run.stop()
+    say(f"{run.name}: {run.state}")
+    return 0
+
+
+def compare(args: Namespace) -> int:
+    """``jupyter kf compare``."""
+    from jupyter_ext import pipelines
+
+    found = pipelines.compare(args.runs)
+    if args.json:
+        as_json(found.to_dict())
+    else:
+        say(str(found))
+    return 0
+
+
+def export(args: Namespace) -> int:
+    """``jupyter kf export``."""
+    run = newest(args.run)
+    output = args.output or f"{run.name}.ipynb"
+    writable(output)
+    write_notebook(Path(output), run.executed())
+    say(f"Written: {output}")
+    return 0
+
+
+def open_(args: Namespace) -> int:
+    """``jupyter kf open``."""
+    found = newest(args.run).debug(args.step)
+    if args.output:
+        writable(args.output)
+        write_notebook(Path(args.output), found["notebook"])
+        say(f"Written: {args.output}. Open it and run the cell above step {found['step']}.")
+    else:
+        say(found["code"].rstrip("\n"))
+    return 0
+
+
+def delete(args: Namespace) -> int:
+    """``jupyter kf delete``."""
+    from jupyter_ext import pipelines
+
+    pipelines.delete(args.run)
+    say(f"Deleted {args.run}.")
+    return 0
+
+
+def gc(args: Namespace) -> int:
+    """``jupyter kf gc``."""
+    from jupyter_ext import pipelines
+
+    report = pipelines.gc(dry_run=args.dry_run)
+    if args.json:
+        as_json({"removed": report.removed, "bytes": report.bytes, "kept": report.kept, "dryRun": args.dry_run})
+        return 0
+    from jupyter_ext.cluster.resource import say_memory
+
+    would = "would be removed" if args.dry_run else "removed"
+    say(f"{report.removed} stored values {would}, {say_memory(report.bytes)}; {report.kept} are in use.")
+    return 0
+
+
+def doctor(args: Namespace) -> int:
+    """``jupyter kf doctor``: 1 if something that is needed does not work."""
+    from jupyter_ext.cluster.discover import doctor as examine
+
+    report = examine()
+    if args.json:
+        as_json(report.to_dict())
+    else:
+        for found in report.checks:
+            say(f"{'ok  ' if found.ok else 'FAIL'}  {found.name}: {found.detail}")
+            if not found.ok and found.fix:
+                say(f"      {found.fix}")
+    return 0 if all(found.ok for found in report.checks) else 1
+
+
+COMMANDS: dict[str, Callable[[Any], int]] = {
+    "check": check,
+    "compile": compile_,
+    "runs": runs,
+    "show": show,
+    "logs": logs,
+    "stop": stop,
+    "compare": compare,
+    "export": export,
+    "open": open_,
+    "delete": delete,
+    "gc": gc,
+    "doctor": doctor,
+}

@@ -1,0 +1,260 @@
+"""A form for one run of a notebook: its parameters, which steps, whether the cache; and the code that says the same.
+
+``FormModel`` is the form without a screen. ``form`` puts ipywidgets before it.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from jupyter_ext.errors import KubeflowError
+from jupyter_ext.pipelines import snippets
+
+if TYPE_CHECKING:
+    from jupyter_ext.pipelines import Run
+    from jupyter_ext.pipelines.model import Parameter, Pipeline
+
+ALL_STEPS = "all steps"
+
+
+def shown(parameter: Parameter) -> str | bool:
+    """Give a parameter's default as the form shows it: text, or a tick for a bool."""
+    if parameter.type == "bool":
+        return bool(parameter.default)
+    return parameter.default if isinstance(parameter.default, str) else json.dumps(parameter.default)
+
+
+@dataclass
+class FormModel:
+    """What is typed into the form. ``values`` holds texts (ticks as bool) by name of the parameter."""
+
+    pipeline: Pipeline
+    path: str
+    values: dict[str, str | bool] = field(default_factory=dict)
+    start: str = ALL_STEPS
+    only: str = ALL_STEPS
+    cache: bool = True
+
+    def __post_init__(self) -> None:
+        defaults = {parameter.name: shown(parameter) for parameter in self.pipeline.parameters}
+        self.values = {**defaults, **self.values}
+
+    @property
+    def steps(self) -> list[str]:
+        """Names of the steps that may be chosen."""
+        return [step.name for step in self.pipeline.steps if step.kind == "step"]
+
+    def problems(self) -> dict[str, str]:
+        """Give the sentence under each field that is wrong, by name of the field; the empty name is the whole form."""
+        from jupyter_ext.pipelines import parameters
+
+        found: dict[str, str] = {}
+        for name, value in self.values.items():
+            try:
+                parameters.bind(self.pipeline, {name: value})
+            except KubeflowError as error:
+                found[name] = str(error)
+        if self.pipeline.errors:
+            found[""] = str(self.pipeline.errors[0])
+        for name, chosen in (("from", self.start), ("only", self.only)):
+            if chosen not in {ALL_STEPS, *self.steps}:
+                found[name] = f"There is no step {chosen!r}."
+        if self.start != ALL_STEPS and self.only != ALL_STEPS:
+            found["only"] = "Choose a first step or a single step, not both."
+        return found
+
+    def changed(self) -> dict[str, Any]:
+        """Give the parameters that differ from the notebook's own values, as values of their types.
+
+        What is not valid yet stays as typed.
+        """
+        from jupyter_ext.pipelines import parameters
+
+        defaults = {parameter.name: shown(parameter) for parameter in self.pipeline.parameters}
+        found: dict[str, Any] = {}
+        for name, value in self.values.items():
+            if value == defaults.get(name):
+                continue
+            try:
+                bound = parameters.bind(self.pipeline, {name: value})
+            except KubeflowError:
+                found[name] = value
+            else:
+                found |= {item.name: item.default for item in bound.parameters if item.name == name}
+        return found
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """Give the options of the run that are not the default."""
+        found: dict[str, Any] = {}
+        if self.start != ALL_STEPS:
+            found["from"] = self.start
+        if self.only != ALL_STEPS:
+            found["only"] = self.only
+        if not self.cache:
+            found["cache"] = False
+        return found
+
+    def to_spec(self) -> dict[str, Any]:
+        """Give what the form asks for, as the REST interface takes it."""
+        return {"path": self.path, "parameters": self.changed(), "options": self.options}
+
+    @classmethod
+    def from_spec(cls, pipeline: Pipeline, spec: Mapping[str, Any]) -> FormModel:
+        """Inverse of ``to_spec``."""
+        options = spec.get("options") or {}
+        values = {
+            name: value if isinstance(value, str | bool) else json.dumps(value)
+            for name, value in (spec.get("parameters") or {}).items()
+        }
+        return cls(
+            pipeline,
+            str(spec["path"]),
+            values,
+            start=options.get("from") or ALL_STEPS,
+            only=options.get("only") or ALL_STEPS,
+            cache=options.get("cache", True),
+        )
+
+    def code(self) -> str:
+        """Give the Python that does the same."""
+        return snippets.python(self.path, self.changed(), self.options)
+
+    def needs(self) -> list[tuple[str, str]]:
+        """Give each step that asks for resources, and what it asks for."""
+        return [
+            (step.name, ", ".join(f"{amount} {name}" for name, amount in step.resources.items()))
+            for step in self.pipeline.steps
+            if step.resources
+        ]
+
+    def run(self) -> Run:
+        """Start it; raises Invalid and Unfit."""
+        from jupyter_ext import pipelines
+
+        options = self.options
+        return pipelines.run(
+            self.path,
+            parameters=self.changed(),
+            from_=options.get("from"),
+            only=options.get("only"),
+            cache=self.cache,
+        )
+
+
+class Form:
+    """The form on a screen; ``.model`` is what is typed, ``.run`` the run that was started last."""
+
+    def __init__(self, model: FormModel) -> None:
+        import ipywidgets as w
+
+        self.model = model
+        self.run: Run | None = None
+        self._notes = {name: w.HTML() for name in ("", "from", "only", *model.values)}
+        self._fields = {parameter.name: self._field(parameter) for parameter in model.pipeline.parameters}
+        steps = [ALL_STEPS, *model.steps]
+        wide = {"description_width": "initial"}
+        self._start = w.Dropdown(options=steps, value=model.start, description="First step", style=wide)
+        self._only = w.Dropdown(options=steps, value=model.only, description="Single step", style=wide)
+        self._cache = w.Checkbox(value=model.cache, description="Take results of earlier runs", style=wide, indent=False)
+        self._button = w.Button(description="Run", button_style="primary", tooltip="Start the run")
+        self._code = w.HTML()
+        self._result = w.Output()
+        for widget in (*self._fields.values(), self._start, self._only, self._cache):
+            widget.observe(self._typed, names="value")
+        self._button.on_click(self._start_run)
+        self.box = w.VBox(self._rows())
+        self._refresh()
+
+    def _field(self, parameter: Parameter) -> Any:
+        import ipywidgets as w
+
+        value = self.model.values[parameter.name]
+        style = {"description_width": "initial"}
+        tip = f"{parameter.type}, by default {parameter.default!r} (cell {parameter.cell}, line {parameter.line})"
+        if parameter.type == "bool":
+            return w.Checkbox(value=bool(value), description=parameter.name, style=style, tooltip=tip, indent=False)
+        return w.Text(
+            value=str(value), description=parameter.name, style=style, tooltip=tip, continuous_update=True,
+            layout=w.Layout(width="30em"),
+        )  # fmt: skip
+
+    def _rows(self) -> list[Any]:
+        from html import escape
+
+        import ipywidgets as w
+
+        needs = "".join(f"<li>{escape(name)}: {escape(text)}</li>" for name, text in self.model.needs())
+        rows: list[Any] = [self._notes[""]]
+        for name, widget in self._fields.items():
+            rows += [widget, self._notes[name]]
+        rows += [self._start, self._notes["from"], self._only, self._notes["only"], self._cache]
+        if needs:
+            rows.append(w.HTML(f"<b>Resources asked for</b><ul>{needs}</ul>"))
+        code = w.Accordion(children=[self._code], titles=("Show code",), selected_index=None)
+        return [*rows, self._button, code, self._result]
+
+    def _typed(self, _: object) -> None:
+        self.model.values = {name: widget.value for name, widget in self._fields.items()}
+        self.model.start, self.model.only = self._start.value, self._only.value
+        self.model.cache = self._cache.value
+        self._refresh()
+
+    def _refresh(self) -> None:
+        from html import escape
+
+        problems = self.model.problems()
+        for name, note in self._notes.items():
+            text = escape(problems.get(name, ""))
+            note.value = f'<span role="alert" style="color:var(--jp-error-color1, #d32f2f)">{text}</span>' if text else ""
+        self._button.disabled = bool(problems)
+        self._button.tooltip = next(iter(problems.values()), "Start the run")
+        self._code.value = f"<pre>{escape(self.model.code())}</pre>"
+
+    def _start_run(self, _: object) -> None:
+        from IPython.display import display
+
+        self._result.clear_output()
+        with self._result:
+            try:
+                self.run = self.model.run()
+            except KubeflowError as error:
+                sys_error(error)
+            else:
+                display(self.run)
+
+    def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> Any:
+        del include, exclude
+        from jupyter_ext.pipelines.widgets import WIDGET, _view_of
+
+        text = f"A form to run {self.model.path}"
+        code = f"<pre>{self.model.code()}</pre>"
+        return {"text/plain": text, "text/html": code, WIDGET: _view_of(self.box).get(WIDGET)}
+
+
+def sys_error(error: KubeflowError) -> None:
+    """Say a refusal in the form's own output."""
+    import sys
+
+    sys.stderr.write(f"{error}\n")
+
+
+def form(path: str | Path, **values: object) -> Form:
+    """Make a form for running a notebook; ``values`` are what it begins with.
+
+    Raises Invalid where the notebook cannot be read, Unavailable without ipywidgets.
+    """
+    from jupyter_ext import pipelines
+    from jupyter_ext.errors import Unavailable
+
+    try:
+        import ipywidgets  # noqa: F401
+    except ImportError:
+        hint = "pip install ipywidgets, or use jupyter_ext.pipelines.run."
+        raise Unavailable("the form needs ipywidgets", hint=hint) from None
+    pipeline = pipelines.check(str(path))
+    return Form(FormModel.from_spec(pipeline, {"path": str(path), "parameters": values}))

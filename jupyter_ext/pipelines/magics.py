@@ -1,0 +1,263 @@
+"""Magics: ``%load_ext jupyter_ext`` gives ``%%step``, ``%%parameters``, ``%pipeline`` and ``%runs``.
+
+In a live kernel ``%%step`` runs its cell as the pipeline would; as a pipeline, the notebook is read without
+being executed, and the line says the same there. Loading costs a few milliseconds: what a magic needs is
+imported when it is used.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import wraps
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
+
+from IPython.core.completer import CompletionContext, SimpleCompletion, SimpleMatcherResult, context_matcher
+from IPython.core.error import UsageError
+from IPython.core.magic import Magics, cell_magic, line_magic, magics_class, no_var_expand
+from IPython.core.magic_arguments import argument, magic_arguments, parse_argstring
+
+from jupyter_ext.errors import Invalid, KubeflowError
+
+if TYPE_CHECKING:
+    from IPython.core.interactiveshell import InteractiveShell
+
+    from jupyter_ext.pipelines.widgets import RunsView
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+ACTIONS = ("check", "run", "code", "compile", "form")
+
+
+@dataclass(frozen=True)
+class Done:
+    """How a ``%%step`` cell went when it was last run in this kernel."""
+
+    name: str
+    state: str
+    seconds: float
+
+
+def told(method: Callable[P, T]) -> Callable[P, T]:
+    """Turn KubeflowErrors into the one line that IPython shows for wrong usage."""
+
+    @wraps(method)
+    def inner(*args: P.args, **kwargs: P.kwargs) -> T:
+        try:
+            return method(*args, **kwargs)
+        except KubeflowError as error:
+            raise UsageError(str(error)) from None
+
+    return inner
+
+
+def current_notebook(namespace: dict[str, Any]) -> Path:
+    """The file of the notebook that this kernel belongs to; raises Invalid where nothing tells it.
+
+    Jupyter Server names it in JPY_SESSION_NAME, VS Code in a variable of the namespace.
+    """
+    named = namespace.get("__vsc_ipynb_file__") or os.environ.get("JPY_SESSION_NAME", "")
+    path = Path(re.sub(r"^RTC:", "", str(named)))
+    if path.suffix in {".ipynb", ".py"} and path.is_file():
+        return path
+    what = f"the file of this notebook is not {path.name!r} any more" if named else "the file of this notebook is not known here"
+    raise Invalid(what, hint="Name it, for example: %pipeline run NOTEBOOK.ipynb")
+
+
+@magics_class
+class PipelineMagics(Magics):
+    """The magics of pipelines. ``done`` tells how each step's cell went when it last ran here."""
+
+    def __init__(self, shell: InteractiveShell) -> None:
+        super().__init__(shell)
+        self.done: dict[str, Done] = {}
+
+    @no_var_expand
+    @cell_magic
+    @told
+    def step(self, line: str, cell: str) -> None:
+        """Make this cell (a part of) a step of the pipeline, and run it here.
+
+        %%step NAME [--after A,B] [--cpu 2] [--memory 4Gi] [--gpu 1] [--image IMAGE] [--retry 2]
+        [--timeout 10m] [--cache on|off] [--if EXPR] [--for "VAR in EXPR"] [--collect NAMES]
+
+        Here, --if, --for and --collect do what they do in the pipeline; order, resources, image, retries and
+        cache matter to the pipeline only. Example:
+
+            %%step train --after prepare --cpu 2 --for "depth in [2, 4, 8]" --collect scores
+        """
+        from jupyter_ext.pipelines import execute, grammar
+
+        settings = grammar.parse_step_line(line)
+        begun = time.monotonic()
+        state = "FAILED"
+        try:
+            state = execute.live(
+                self.shell, cell, when=settings.when, foreach=settings.foreach, collect=tuple(settings.collect)
+            )
+        finally:
+            self.done[settings.name] = Done(settings.name, state, time.monotonic() - begun)
+
+    @no_var_expand
+    @cell_magic
+    @told
+    def parameters(self, line: str, cell: str) -> None:
+        """Make this cell the parameters of the pipeline, and run it here.
+
+        Each plain assignment of a literal is a parameter, with this value as its default:
+
+            %%parameters
+            lr = 0.1
+        """
+        from jupyter_ext.pipelines import execute
+
+        if line.strip():
+            raise Invalid("%%parameters takes nothing on its line")
+        execute.live(self.shell, cell)
+
+    @magic_arguments()
+    @argument("action", nargs="?", default="check", choices=ACTIONS, help="what to do (default: check)")
+    @argument("file", nargs="?", help="the notebook (default: this one, as last saved)")
+    @argument("-p", "--parameter", action="append", default=[], metavar="NAME=VALUE", help="set a parameter")
+    @argument("--from", dest="start", metavar="STEP", help="run from this step on")
+    @argument("--only", metavar="STEP", help="run this step alone")
+    @argument("--no-cache", action="store_true", help="take no result of an earlier run")
+    @argument("--wait", action="store_true", help="come back only when the run has finished")
+    @argument("-o", "--output", metavar="FILE", help="file to write (compile)")
+    @line_magic
+    @told
+    def pipeline(self, line: str) -> object:
+        """Show this notebook as a pipeline, or run it.
+
+        check shows graph and problems; run starts a run and returns its handle, which shows itself live; code
+        shows the same run as Python and as a command; compile writes Kubeflow's YAML; form asks for the
+        parameters. The notebook is taken as last saved. Example:
+
+            run = %pipeline run -p lr=0.1 --from train
+        """
+        args = parse_argstring(self.pipeline, line)
+        path = Path(args.file) if args.file else current_notebook(self.shell.user_ns)
+        values = dict(_pair(text) for text in args.parameter)
+        return getattr(self, f"_{args.action}")(path, values, args)
+
+    def _check(self, path: Path, values: dict[str, str], args: Any) -> object:
+        del values, args
+        from jupyter_ext import pipelines
+        from jupyter_ext.pipelines.widgets import PipelineView
+
+        return PipelineView(pipelines.check(path))
+
+    def _run(self, path: Path, values: dict[str, str], args: Any) -> object:
+        from jupyter_ext import pipelines
+
+        return pipelines.run(
+            path, parameters=values, from_=args.start, only=args.only, cache=not args.no_cache, wait=args.wait
+        )
+
+    def _code(self, path: Path, values: dict[str, str], args: Any) -> object:
+        from jupyter_ext.pipelines import check
+        from jupyter_ext.pipelines.forms import FormModel
+        from jupyter_ext.pipelines.snippets import Code
+
+        spec = {"path": str(path), "parameters": values, "options": _options(args)}
+        return Code(FormModel.from_spec(check(path), spec).code())
+
+    def _compile(self, path: Path, values: dict[str, str], args: Any) -> object:
+        from jupyter_ext import pipelines
+        from jupyter_ext.pipelines.snippets import Code
+
+        text = pipelines.compile(path, output=args.output, **values)
+        return Path(args.output) if args.output else Code(text)
+
+    def _form(self, path: Path, values: dict[str, str], args: Any) -> object:
+        del args
+        from jupyter_ext.pipelines.forms import form
+
+        return form(path, **values)
+
+    @magic_arguments()
+    @argument("--limit", type=int, default=10, help="greatest number of runs (default: 10)")
+    @argument("--state", help="only in this state, for example FAILED")
+    @line_magic
+    @told
+    def runs(self, line: str) -> RunsView:
+        """List the newest runs; indexing the result gives their handles.
+
+        found = %runs --state FAILED
+        """
+        from jupyter_ext import pipelines
+        from jupyter_ext.pipelines.widgets import RunsView
+
+        args = parse_argstring(self.runs, line)
+        if args.limit < 1:
+            raise Invalid("--limit must be at least 1")
+        return RunsView(pipelines.runs(limit=args.limit, state=args.state and args.state.upper()))
+
+
+def _pair(text: str) -> tuple[str, str]:
+    name, equals, value = text.partition("=")
+    if not equals or not name:
+        raise Invalid(f"{text!r} is not NAME=VALUE")
+    return name, value
+
+
+def _options(args: Any) -> dict[str, Any]:
+    return {"from": args.start, "only": args.only, "cache": not args.no_cache}
+
+
+STEP_OPTIONS = (
+    "--after", "--cpu", "--memory", "--gpu", "--image", "--retry", "--timeout", "--cache", "--if", "--for", "--collect",
+)  # fmt: skip
+
+
+def _offers(line: str) -> Iterator[str]:
+    """Give the words that may stand where a line of ours is being typed."""
+    head, _, rest = line.partition(" ")
+    *before, _ = rest.split(" ")
+    last = before[-1] if before else ""
+    if head == "%%step":
+        yield from ("on", "off") if last == "--cache" else STEP_OPTIONS
+    elif head in {"%pipeline", "%runs"}:
+        parser = getattr(PipelineMagics, head[1:]).parser
+        if head == "%pipeline" and not [word for word in before if word]:
+            yield from ACTIONS
+        options = parser._option_string_actions  # noqa: SLF001 - argparse has no other list of them
+        yield from (word for word in options if word.startswith("--"))
+
+
+@context_matcher()
+def complete(context: CompletionContext) -> SimpleMatcherResult:
+    """Complete options of our magics; IPython itself completes their names."""
+    line = context.line_with_cursor[: context.cursor_position].lstrip()
+    # "x = %pipeline ru" is one of ours too.
+    found = re.search(r"(?:^|=\s*)(%%?(?:step|pipeline|runs) .*)$", line)
+    if found is None:
+        return {"completions": []}
+    word = re.split(r"\s", found[1])[-1]
+    offers = [offer for offer in dict.fromkeys(_offers(found[1])) if offer.startswith(word)]
+    # The token that IPython replaces may begin after the dashes.
+    cut = len(word) - len(context.token) if word.endswith(context.token) else 0
+    completions = [SimpleCompletion(text=offer[cut:], type="option") for offer in offers]
+    return {"completions": completions, "suppress": bool(completions) and bool(word)}
+
+
+def load(ip: InteractiveShell) -> None:
+    """``%load_ext jupyter_ext``."""
+    ip.register_magics(PipelineMagics)
+    if complete not in ip.Completer.custom_matchers:
+        ip.Completer.custom_matchers.append(complete)
+
+
+def unload(ip: InteractiveShell) -> None:
+    """``%unload_ext jupyter_ext``."""
+    for kind, names in PipelineMagics.magics.items():
+        for name in names:
+            ip.magics_manager.magics[kind].pop(name, None)
+    ip.magics_manager.registry.pop("PipelineMagics", None)
+    if complete in ip.Completer.custom_matchers:
+        ip.Completer.custom_matchers.remove(complete)

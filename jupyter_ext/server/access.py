@@ -1,0 +1,76 @@
+"""What handlers ask the library for; each blocks, and is called in a thread."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from jupyter_ext.cluster.local import LocalCluster
+    from jupyter_ext.cluster.resource import Resource
+    from jupyter_ext.pipelines import Run
+
+
+def cluster() -> LocalCluster:
+    """Give the cluster that this server talks to."""
+    from jupyter_ext.cluster.discover import current
+
+    found: Any = current()
+    return found  # type: ignore[no-any-return]
+
+
+def version() -> int:
+    """Give the version of the store."""
+    return cluster().store.resource_version()
+
+
+def resource(kind: str, name: str) -> Resource:
+    """Give one resource; raises NotFound."""
+    return cluster().get(kind, name)
+
+
+def run(name: str) -> Run:
+    """Give the handle of a run; raises NotFound."""
+    from jupyter_ext import pipelines
+
+    return pipelines.get(name)
+
+
+def busy() -> bool:
+    """Whether a run is going on."""
+    phases = ("PENDING", "RUNNING", "CANCELING")
+    return len(cluster().list("Run", phase=phases, limit=1, summary=True)) > 0
+
+
+def tick() -> bool:
+    """Look after schedules; gives whether a run is going on."""
+    from jupyter_ext.pipelines import recurring
+
+    recurring.tick(cluster())
+    return busy()
+
+
+def status() -> dict[str, Any]:
+    """Give what ``GET status`` answers."""
+    import jupyter_ext
+    from jupyter_ext.cluster.discover import doctor
+
+    here = cluster()
+    machine = here.leases.machine()
+    broken = [check for check in doctor().checks if not check.ok]
+    return {
+        "version": jupyter_ext.__version__,
+        "cluster": {
+            "name": here.name,
+            "kind": here.kind,
+            "namespace": here.namespace,
+            "capabilities": {name: found.to_dict() for name, found in here.capabilities().items()},
+        },
+        "machine": {
+            "cpuMilli": machine.cpu_milli,
+            "memoryBytes": machine.memory_bytes,
+            "gpus": [
+                {"uuid": gpu.uuid, "index": gpu.index, "name": gpu.name, "memory": gpu.memory} for gpu in machine.gpus
+            ],
+        },
+        "health": {"ok": not broken, "problems": [f"{check.name}: {check.detail}" for check in broken]},
+    }

@@ -1,0 +1,153 @@
+"""Handlers that serve any kind of resource: list, create, show, delete and its verbs."""
+
+# ruff: noqa: D102 - each verb says what it does in its Operation
+
+from __future__ import annotations
+
+from jupyter_server.auth.decorator import authorized
+from tornado import web
+
+from jupyter_ext.errors import Invalid, NotFound, Where
+
+from . import access, listing
+from .fields import Field
+from .handler import LARGE, SMALL, KubeflowHandler, Operation, operation
+from .paths import locate
+from .registry import Body, Kind, Verb
+
+LIST_QUERY = (
+    Field("limit", "integer", "Greatest number of resources.", limit=500),
+    Field("before", "string", "Only older ones: next of the page before, or the last name in it.", limit=100),
+    Field("state", "string", "Only those in this state (several with commas).", limit=200),
+    Field("q", "string", "Only those with this text in name or notebook.", limit=200),
+)
+
+
+class ResourceHandler(KubeflowHandler):
+    """What the handlers of one kind share."""
+
+    @property
+    def root(self) -> str | None:
+        """The server's root folder, where its files have one."""
+        return getattr(self.contents_manager, "root_dir", None)
+
+    def present(self, result: object) -> object:
+        """Give what a library function returned as JSON."""
+        from jupyter_ext.cluster.resource import Resource
+
+        if isinstance(result, Resource):
+            return listing.present(result, self.root)
+        return {} if result is None else result
+
+    async def resolve(self, body: Body) -> Body:
+        """Put the file that a path means in its place."""
+        notebook = body.get("notebook")
+        if not body.get("path"):
+            if notebook is None:
+                raise Invalid("there is nothing to run", where=Where(field="path"), hint="Give path or notebook.")
+            return body
+        located = await locate(self.contents_manager, body["path"], must_exist=notebook is None)
+        return {**body, "path": located.path, "notebook": notebook or located.notebook}
+
+
+def list_handler(kind: Kind) -> type[KubeflowHandler]:
+    """Make the handler of ``{plural}``."""
+
+    class ListHandler(ResourceHandler):
+        @web.authenticated
+        @authorized("read", kind.resource)
+        @operation(Operation(f"List the {kind.plural}, newest first.", "read", query=LIST_QUERY))
+        async def get(self) -> None:
+            query = self.query(LIST_QUERY)
+            tag = listing.etag(await self.blocking(access.version), kind.kind, sorted(query.items()), self.root)
+            # What is read is at least as new as its tag: at worst the next request reads once more.
+            self.set_header("Etag", tag)
+            self.set_header("Cache-Control", "private, no-cache")
+            if self.check_etag_header():
+                self.set_status(304)
+                self.finish()
+                return
+            self.reply(await self.blocking(lambda: listing.page(access.cluster(), kind.kind, query, self.root)))
+
+        def compute_etag(self) -> str | None:
+            return None
+
+    if kind.create is None:
+        return _named(ListHandler, kind, "List")
+    create = kind.create
+
+    class Handler(ListHandler):
+        @web.authenticated
+        @authorized("execute", kind.resource)
+        @operation(Operation(f"Create one of the {kind.plural}.", "execute", body=kind.create_body, limit=LARGE, status=201))
+        async def post(self) -> None:
+            body = self.body(kind.create_body, LARGE)
+            if any(field.name == "path" for field in kind.create_body):
+                body = await self.resolve(body)
+            self.reply(self.present(await self.blocking(create, body)), 201)
+
+    return _named(Handler, kind, "List")
+
+
+def item_handler(kind: Kind) -> type[KubeflowHandler]:
+    """Make the handler of ``{plural}/{name}``."""
+
+    class ItemHandler(ResourceHandler):
+        @web.authenticated
+        @authorized("read", kind.resource)
+        @operation(Operation(f"Show one of the {kind.plural}.", "read"))
+        async def get(self, name: str) -> None:
+            self.reply(self.present(await self.blocking(access.resource, kind.kind, name)))
+
+        def compute_etag(self) -> str | None:
+            return None
+
+    if kind.delete is None:
+        return _named(ItemHandler, kind, "Item")
+    delete = kind.delete
+
+    class Handler(ItemHandler):
+        @web.authenticated
+        @authorized("write", kind.resource)
+        @operation(Operation(f"Delete one of the {kind.plural} with what only it refers to.", "write"))
+        async def delete(self, name: str) -> None:
+            self.reply(self.present(await self.blocking(delete, name)))
+
+    return _named(Handler, kind, "Item")
+
+
+def verb_handler(kind: Kind, verb: Verb) -> type[KubeflowHandler]:
+    """Make the handler of ``{plural}/{name}:{verb}``."""
+
+    class VerbHandler(ResourceHandler):
+        @web.authenticated
+        @authorized(verb.action, kind.resource)
+        @operation(Operation(verb.summary, verb.action, body=verb.body))
+        async def post(self, name: str) -> None:
+            body = self.body(verb.body, SMALL)
+            self.reply(self.present(await self.blocking(verb.call, name, body)))
+
+    return _named(VerbHandler, kind, verb.name.capitalize())
+
+
+class UnknownHandler(KubeflowHandler):
+    """Everything else below ``kubeflow/v1/``: the answer is JSON too, for a front end of another version."""
+
+    @web.authenticated
+    @authorized("read", "kubeflow")
+    @operation(Operation("Not a route.", "read"))
+    async def get(self, path: str) -> None:
+        hint = "The front end and the server extension may be of different versions: reload the page."
+        raise NotFound(f"the server extension has no {path[:200]!r}", hint=hint)
+
+    @web.authenticated
+    @authorized("write", "kubeflow")
+    @operation(Operation("Not a route.", "write"))
+    async def post(self, path: str) -> None:
+        hint = "The front end and the server extension may be of different versions: reload the page."
+        raise NotFound(f"the server extension has no {path[:200]!r}", hint=hint)
+
+
+def _named(handler: type[KubeflowHandler], kind: Kind, part: str) -> type[KubeflowHandler]:
+    handler.__name__ = handler.__qualname__ = f"{kind.kind}{part}Handler"
+    return handler
