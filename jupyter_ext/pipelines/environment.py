@@ -1,0 +1,61 @@
+"""The surroundings of a run, kept with it so that it can be reproduced: interpreter, commit, packages."""
+
+from __future__ import annotations
+
+import platform
+import subprocess
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+GIT_SECONDS = 5
+
+
+@dataclass(frozen=True)
+class Environment:
+    """Reads lazily: ``quick`` costs nothing, ``full`` asks git and the installed distributions."""
+
+    folder: Path
+    file: str
+    kernel: str
+
+    def quick(self) -> dict[str, Any]:
+        """Interpreter and platform."""
+        return {"python": platform.python_version(), "executable": sys.executable, "kernel": self.kernel,
+                "platform": platform.platform(terse=True)}  # fmt: skip
+
+    def full(self) -> dict[str, Any]:
+        """Also the commit, whether the notebook differs from it, and every installed version."""
+        return {**self.quick(), "git": self._git(), "packages": packages()}
+
+    def _git(self) -> dict[str, Any]:
+        commit = self._ask("rev-parse", "HEAD")
+        if commit is None:
+            return {}
+        branch = self._ask("rev-parse", "--abbrev-ref", "HEAD")
+        changed = self._ask("status", "--porcelain", "--", self.file)
+        return {"commit": commit, "branch": branch, "dirty": bool(changed)}
+
+    def _ask(self, *words: str) -> str | None:
+        command = ["git", "-C", str(self.folder), "--no-optional-locks", *words]
+        try:
+            done = subprocess.run(command, capture_output=True, text=True, timeout=GIT_SECONDS, check=False)
+        except (OSError, subprocess.TimeoutExpired):
+            return None
+        return done.stdout.strip() if done.returncode == 0 else None
+
+
+def environment_of(path: str, source: Mapping[str, Any]) -> Environment:
+    """The environment of a run of the notebook at ``path`` (its folder is the working directory)."""
+    kernel = source.get("metadata", {}).get("kernelspec", {}).get("name", "python3")
+    return Environment(Path.cwd(), Path(path).name or ".", str(kernel))
+
+
+def packages() -> dict[str, str]:
+    """Name to version of every installed distribution, sorted: a lock of the environment."""
+    from importlib import metadata
+
+    found = {str(item.metadata["Name"]): item.version for item in metadata.distributions()}
+    return {name: found[name] for name in sorted(found, key=str.lower) if name != "None"}

@@ -1,0 +1,121 @@
+"""From a notebook to a run: everything that can be found wrong is found here, before anything runs."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from jupyter_ext.cluster.resource import Resource, make_name
+from jupyter_ext.errors import Unfit, Where
+from jupyter_ext.pipelines import graph, parameters
+from jupyter_ext.pipelines import notebook as notebooks
+from jupyter_ext.pipelines.task import lease_request
+
+if TYPE_CHECKING:
+    from jupyter_ext.cluster.local import LocalCluster
+    from jupyter_ext.pipelines.model import Pipeline
+
+CONTROLLER = "jupyter_ext.pipelines.local:reconcile"
+
+
+def submit(
+    cluster: LocalCluster,
+    path: str | Path | None,
+    content: Mapping[str, Any] | None,
+    values: Mapping[str, object],
+    options: Mapping[str, Any],
+    *,
+    trigger: str = "manual",
+    resumes: str | None = None,
+    name: str | None = None,
+) -> Resource:
+    """Check the notebook, create the run's resource and start its process.
+
+    ``path`` names the notebook and its folder is the working directory; ``content`` is its unsaved state where
+    there is one. Raises Invalid, with cell and line, for a notebook that cannot run; Unfit for resources that
+    this machine does not have.
+    """
+    book = (
+        notebooks.read(dict(content), name=str(path or ""))
+        if content is not None
+        else notebooks.read(_given(path))
+    )
+    pipeline = graph.analyse(book)
+    pipeline.require_valid()
+    pipeline = with_resources(pipeline, options.get("resources") or {})
+    bound = parameters.bind(pipeline, dict(values))
+    _require_steps(pipeline, options)
+    require_fit(cluster, pipeline)
+    folder = Path(path).expanduser().resolve().parent if path else Path.cwd()
+    stem = Path(path).stem if path else pipeline.name
+    digest = cluster.blobs.put_bytes(json.dumps(book.data, ensure_ascii=False).encode(errors="surrogatepass"))
+    full = str(Path(path).expanduser().resolve()) if path else ""
+    spec = {
+        "displayName": pipeline.title or stem,
+        "pipeline": {
+            "name": pipeline.name,
+            "path": full,
+            "digest": digest,
+            "graph": pipeline.to_dict(sources=False),
+        },
+        "parameters": {p.name: p.default for p in bound.parameters},
+        "given": sorted(values),
+        "options": dict(options),
+        "trigger": trigger,
+        "resumes": resumes,
+    }
+    resource = Resource.new("Run", name or make_name(_slug(stem)), spec, namespace=cluster.namespace)
+    resource = replace(
+        resource, labels={"pipeline": _slug(stem)}, status={"phase": "PENDING", "reason": "Starting."}
+    )
+    return start(cluster, resource, folder)
+
+
+def with_resources(pipeline: Pipeline, asked: Mapping[str, Mapping[str, str]]) -> Pipeline:
+    """The pipeline with some steps' resources replaced; raises Invalid for an unknown step."""
+    names = {pipeline.step(name).name for name in asked}
+    steps = tuple(
+        replace(step, resources={**step.resources, **asked[step.name]}) if step.name in names else step
+        for step in pipeline.steps
+    )
+    return replace(pipeline, steps=steps) if asked else pipeline
+
+
+def start(cluster: LocalCluster, resource: Resource, folder: Path) -> Resource:
+    """Create the resource and its workload in one transaction, then the process."""
+    from jupyter_ext.cluster.local.workload import submit as submit_workload
+
+    return submit_workload(cluster, resource, CONTROLLER, restart="OnFailure", cwd=folder)
+
+
+def _given(path: str | Path | None) -> Path:
+    return Path(path or "").expanduser()
+
+
+def _require_steps(pipeline: Pipeline, options: Mapping[str, Any]) -> None:
+    for key in ("from", "only"):
+        if options.get(key):
+            pipeline.step(str(options[key]))
+
+
+def require_fit(cluster: LocalCluster, pipeline: Pipeline) -> None:
+    """Raise Unfit, naming step and cell, for a request that this machine can never meet."""
+    for step in pipeline.steps:
+        if not step.resources:
+            continue
+        try:
+            cluster.leases.check(lease_request(step))
+        except Unfit as error:
+            cell = step.cells[0] if step.cells else None
+            where = Where(cell=cell.index if cell else None, cell_id=cell.id if cell else None,
+                          field=error.where.field if error.where else None, object=f"step {step.name}")  # fmt: skip
+            raise Unfit(error.what, where=where, hint=error.hint) from error
+
+
+def _slug(text: str) -> str:
+    slug = re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")[:40].strip("-")
+    return slug if slug[:1].isalnum() else "notebook"
