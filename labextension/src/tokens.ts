@@ -1,5 +1,6 @@
 import type { IRenderMimeRegistry } from '@jupyterlab/rendermime';
 import type { TranslationBundle } from '@jupyterlab/translation';
+import type { ReadonlyPartialJSONObject } from '@lumino/coreutils';
 import { Token } from '@lumino/coreutils';
 
 import type { IResources } from './model/resources';
@@ -21,8 +22,10 @@ export interface IKubeflow {
 
   /** One JSON call. The path is relative to `<base_url>kubeflow/v1/`. Rejects with `KubeflowError`. */
   request<T>(path: string, init?: IRequestInit): Promise<T>;
-  /** Absolute URL of a path of the server, for links and images; `ws` for a websocket. */
-  url(path: string, scheme?: 'http' | 'ws'): string;
+  /** Absolute URL of a path of the server, for links and images. */
+  url(path: string): string;
+  /** A websocket to a path of the server. */
+  socket(path: string): WebSocket;
 
   /** Show a run in the main area, optionally with one step selected (and one tab of it). */
   openRun(name: string, step?: string, tab?: StepTab): Promise<void>;
@@ -32,14 +35,22 @@ export interface IKubeflow {
   openRuns(filter?: string): Promise<void>;
   /** Open the notebook and select a cell (by id, or by number from 1), with the cursor at a line from 1. */
   goToCell(path: string, cell: ICellPlace, line?: number | null): Promise<void>;
+  /** Put text on the clipboard without a word. */
+  copyText(text: string): void;
   /** Put code on the clipboard and say so in a toast. */
   copyCode(code: string, what?: string): Promise<void>;
   /** Start a run. The panel shows it at once; the reply is the created run. */
   runNotebook(options: IRunOptions): Promise<IRun>;
+  /** Path of the notebook in front, or null. */
+  currentNotebook(): string | null;
   /** Load a step's inputs into the notebook's live kernel and select the failing cell. */
   openHere(run: string, step: string): Promise<void>;
   /** Show a sentence about what went wrong, with its details behind a button. */
   fail(doing: string, error: unknown): void;
+  /** Run a command of ours, for example from `CommandIDs`. */
+  execute(command: string, args?: ReadonlyPartialJSONObject): Promise<unknown>;
+  /** Why a command cannot be used with these arguments now; null if it can. */
+  whyNot(command: string, args?: ReadonlyPartialJSONObject): string | null;
 }
 
 export type StepTab = 'summary' | 'values' | 'log' | 'code';

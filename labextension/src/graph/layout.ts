@@ -113,10 +113,7 @@ export function layout(
   return place(nodes, rows, routes, spacing);
 }
 
-function layers(
-  nodes: readonly ILayoutNode[],
-  edges: readonly ILayoutEdge[]
-): Map<string, number> {
+function layers(nodes: readonly ILayoutNode[], edges: readonly ILayoutEdge[]): Map<string, number> {
   const parents = new Map<string, string[]>(nodes.map(node => [node.id, []]));
   edges.forEach(edge => parents.get(edge.target)?.push(edge.source));
   const found = new Map<string, number>();
@@ -300,17 +297,15 @@ function place(
       }
     })
   );
-  const drawn = routes.map(({ edge, path }) => ({ ...edge, points: points(path, rows, tops, left) }));
+  const drawn = routes.map(({ edge, path }) => ({
+    ...edge,
+    points: points(path, rows, tops, left)
+  }));
   const height = Math.max(2 * spacing.margin, y - spacing.y + spacing.margin);
   return { nodes: placed, routes: drawn, width: right - left, height };
 }
 
-function points(
-  path: ISlot[],
-  rows: ISlot[][],
-  tops: number[],
-  left: number
-): [number, number][] {
+function points(path: ISlot[], rows: ISlot[][], tops: number[], left: number): [number, number][] {
   const found: [number, number][] = [];
   path.forEach((slot, index) => {
     const x = slot.x - left;

@@ -23,7 +23,8 @@ export interface IGraphNode {
 export interface IGraphEdge {
   source: string;
   target: string;
-  kind?: 'data' | 'declared' | 'order';
+  /** `dynamic` was found while running. */
+  kind?: 'data' | 'declared' | 'order' | 'dynamic';
   names?: string[];
   reason?: string;
 }
@@ -64,10 +65,7 @@ export function runGraph(run: IRun): IGraphData {
   }
   const roots = pipeline
     ? pipeline.steps.map(step => ({
-        ...statusNode(
-          byName.get(step.name) ?? { name: step.name, state: 'PENDING' },
-          step.title
-        ),
+        ...statusNode(byName.get(step.name) ?? { name: step.name, state: 'PENDING' }, step.title),
         kind: step.kind
       }))
     : statuses.filter(status => !status.parent).map(status => statusNode(status));
@@ -81,9 +79,11 @@ export function runGraph(run: IRun): IGraphData {
 
 function addedEdges(statuses: readonly IStepStatus[]): IGraphEdge[] {
   return statuses.flatMap(status =>
-    (status.edgesAdded ?? []).map(edge =>
-      typeof edge === 'string' ? { source: edge, target: status.name } : edge
-    )
+    (status.edgesAdded ?? []).map(source => ({
+      source,
+      target: status.name,
+      kind: 'dynamic' as const
+    }))
   );
 }
 

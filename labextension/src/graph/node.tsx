@@ -170,11 +170,7 @@ function Iterations(
   );
 }
 
-function describe(
-  node: IGraphNode,
-  critical: boolean,
-  trans: ReturnType<typeof useTrans>
-): string {
+function describe(node: IGraphNode, critical: boolean, trans: ReturnType<typeof useTrans>): string {
   const parts = [node.title];
   if (node.state) {
     parts.push(node.cached ? trans.__('from cache') : stateWord(node.state, trans));

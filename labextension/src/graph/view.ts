@@ -77,9 +77,7 @@ export function neighbour(
   }
   const middle = (node: INeighbour) => node.x + node.width / 2;
   if (key === 'ArrowLeft' || key === 'ArrowRight') {
-    const row = nodes
-      .filter(node => node.layer === here.layer)
-      .sort((a, b) => a.order - b.order);
+    const row = nodes.filter(node => node.layer === here.layer).sort((a, b) => a.order - b.order);
     return row[row.indexOf(here) + (key === 'ArrowRight' ? 1 : -1)]?.id;
   }
   const down = key === 'ArrowDown';

@@ -1,14 +1,7 @@
 /** The JSON that the server speaks. Cells and lines count from 1, as everywhere on screen. */
 
 export type RunState =
-  | 'PENDING'
-  | 'RUNNING'
-  | 'SUCCEEDED'
-  | 'SKIPPED'
-  | 'FAILED'
-  | 'CANCELING'
-  | 'CANCELED'
-  | 'PAUSED';
+  'PENDING' | 'RUNNING' | 'SUCCEEDED' | 'SKIPPED' | 'FAILED' | 'CANCELING' | 'CANCELED' | 'PAUSED';
 
 /** A value that came as JSON and is shown, not interpreted. */
 export type Json = null | boolean | number | string | Json[] | { [key: string]: Json };
@@ -53,7 +46,8 @@ export interface IValueRef {
   bytes?: number;
   summary?: Record<string, string>;
   previewDigest?: string | null;
-  inline?: Record<string, string> | string | null;
+  /** Small values themselves, by name. */
+  inline?: Record<string, Json> | null;
 }
 
 export interface IStepError {
@@ -106,7 +100,21 @@ export interface IStepStatus {
   } | null;
   parent?: string | null;
   log?: string | null;
-  edgesAdded?: (string | IEdge)[];
+  /** Steps found while running that this one needs too. */
+  edgesAdded?: string[];
+  /** Which step each value came from, by name. */
+  used?: Record<string, string>;
+  /** Values that could not be stored, by name. */
+  live?: Record<string, { type?: string; reason?: string; cell?: number | null }>;
+  deleted?: string[];
+}
+
+export interface IEnvironment {
+  python?: string;
+  platform?: string;
+  packages?: Record<string, string>;
+  user?: string;
+  git?: { commit?: string; dirty?: boolean; branch?: string } | null;
 }
 
 export interface IRunSpec {
@@ -116,12 +124,7 @@ export interface IRunSpec {
   options?: { from?: string | null; only?: string | null; cache?: boolean };
   trigger?: string;
   resumes?: string | null;
-  environment?: {
-    python?: string;
-    packages?: string;
-    user?: string;
-    git?: { commit?: string; dirty?: boolean; branch?: string } | null;
-  };
+  environment?: IEnvironment;
 }
 
 export interface IRunStatus extends IStatus {
@@ -134,6 +137,7 @@ export interface IRunStatus extends IStatus {
   criticalPath?: string[];
   progress?: number;
   outputsDigest?: string | null;
+  environment?: IEnvironment;
 }
 
 export type IRun = IResource<IRunSpec, IRunStatus>;

@@ -11,6 +11,8 @@ export type Light = 'self' | 'upstream' | 'downstream' | 'dim' | null;
 /** One cell's chip. */
 export interface IChip {
   readonly step: string;
+  /** The name as it is shown. */
+  readonly text: string;
   /** Turns of the hue, from 0. */
   readonly order: number;
   readonly first: boolean;
@@ -41,7 +43,8 @@ export function chip(
       ? 'warning'
       : null;
   return {
-    step: step.kind === 'setup' ? trans.__('setup') : step.name,
+    step: step.name,
+    text: step.kind === 'setup' ? trans.__('setup') : step.name,
     order,
     first,
     setup: step.kind === 'setup',

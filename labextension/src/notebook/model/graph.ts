@@ -84,12 +84,14 @@ export function readers(pipeline: IPipeline, step: IStep, name: string): string[
 
 const WEIGHT = { error: 0, warning: 1, info: 2 };
 
-/** Problems at cells, by cell id; those without a cell under ''. Errors come first. */
+/** Problems to show at cells, by cell id: errors first, mere notes left to the list. */
 export function problemsByCell(pipeline: IPipeline): Map<string, IProblem[]> {
   const found = new Map<string, IProblem[]>();
   for (const problem of pipeline.problems ?? []) {
-    const id = problem.cellId ?? '';
-    found.set(id, [...(found.get(id) ?? []), problem]);
+    const id = problem.cellId;
+    if (id && problem.severity !== 'info') {
+      found.set(id, [...(found.get(id) ?? []), problem]);
+    }
   }
   for (const list of found.values()) {
     list.sort((left, right) => WEIGHT[left.severity] - WEIGHT[right.severity]);

@@ -31,6 +31,8 @@ export interface INotebookSource extends IDisposable {
 
 export type Check = (path: string, content: object, signal: AbortSignal) => Promise<IPipeline>;
 
+const NO_PROBLEMS: readonly IProblem[] = [];
+
 /** How long typing must pause before the notebook is checked, in milliseconds. */
 const PAUSE = 400;
 
@@ -177,8 +179,9 @@ export class NotebookPipelineModel implements IDisposable {
     return this._pipeline?.steps.find(step => step.name === name) ?? null;
   }
 
+  /** Errors and warnings of a cell; the same list until the next answer. */
   problemsOf(cellId: string): readonly IProblem[] {
-    return this._problems.get(cellId) ?? [];
+    return this._problems.get(cellId) ?? NO_PROBLEMS;
   }
 
   /** The chip of a cell, or null if it belongs to no step. */

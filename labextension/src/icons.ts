@@ -1,0 +1,25 @@
+import { LabIcon } from '@jupyterlab/ui-components';
+
+/** Three steps, two of them side by side: the one picture of this extension. */
+export const kubeflowIcon = new LabIcon({
+  name: 'jupyter-kubeflow:kubeflow',
+  svgstr: `<svg xmlns="http://www.w3.org/2000/svg" width="16" viewBox="0 0 24 24">
+  <g class="jp-icon3" fill="#616161">
+    <path d="M9 2h6a1 1 0 0 1 1 1v4a1 1 0 0 1-1 1h-2v2.2l4.6 2.8H21a1 1 0 0 1 1 1v6a1 1 0 0 1-1 1h-6a1 1 0 0 1-1-1v-6c0-.3.1-.6.4-.8L12 11.700l-2.400 1.500c.3.2.4.5.4.8v6a1 1 0 0 1-1 1H3a1 1 0 0 1-1-1v-6a1 1 0 0 1 1-1h3.400L11 10.200V8H9a1 1 0 0 1-1-1V3a1 1 0 0 1 1-1Z"/>
+  </g>
+</svg>`
+});
+
+export const compareIcon = new LabIcon({
+  name: 'jupyter-kubeflow:compare',
+  svgstr: `<svg xmlns="http://www.w3.org/2000/svg" width="16" viewBox="0 0 24 24">
+  <path class="jp-icon3" fill="#616161" d="M4 4h6v16H4V4Zm2 2v12h2V6H6Zm8-2h6v16h-6V4Zm2 2v12h2V6h-2Z"/>
+</svg>`
+});
+
+export const pauseIcon = new LabIcon({
+  name: 'jupyter-kubeflow:pause',
+  svgstr: `<svg xmlns="http://www.w3.org/2000/svg" width="16" viewBox="0 0 24 24">
+  <path class="jp-icon3" fill="#616161" d="M7 5h3.500v14H7V5Zm6.500 0H17v14h-3.500V5Z"/>
+</svg>`
+});

@@ -1,0 +1,71 @@
+import { isFinished, knownState } from './states';
+import type { IResource, IResourceEvent, IRun, IStepStatus, RunState } from './types';
+
+/** What an event says, written over what was known. Times are this browser's until the server's arrive. */
+export function patchRun(run: IRun, event: IResourceEvent, now = new Date()): IRun {
+  const stamp = now.toISOString();
+  const phase = event.phase ? knownState(event.phase) : run.status.phase;
+  const status = { ...run.status, phase, reason: event.reason ?? '' };
+  if (typeof event.progress === 'number') {
+    status.progress = event.progress;
+  }
+  if (phase === 'RUNNING' && !status.startTime) {
+    status.startTime = stamp;
+  }
+  if (isFinished(phase)) {
+    status.completionTime ??= stamp;
+  } else {
+    status.completionTime = null;
+  }
+  if (event.steps) {
+    status.steps = patchSteps(status.steps ?? [], event.steps, stamp);
+  }
+  const resourceVersion = event.resourceVersion;
+  return { ...run, status, metadata: { ...run.metadata, resourceVersion } };
+}
+
+function patchSteps(
+  steps: readonly IStepStatus[],
+  states: Record<string, RunState>,
+  stamp: string
+): IStepStatus[] {
+  const known = new Set(steps.map(step => step.name));
+  const patched = steps.map(step => {
+    const said = states[step.name];
+    return said && knownState(said) !== step.state
+      ? patchStep(step, knownState(said), stamp)
+      : step;
+  });
+  for (const [name, state] of Object.entries(states)) {
+    if (!known.has(name)) {
+      const step: IStepStatus = { name, state: 'PENDING', parent: parentOf(name, known) };
+      patched.push(patchStep(step, knownState(state), stamp));
+    }
+  }
+  return patched;
+}
+
+function patchStep(step: IStepStatus, state: RunState, stamp: string): IStepStatus {
+  const next = { ...step, state };
+  if (state === 'RUNNING') {
+    next.startedAt = stamp;
+    next.finishedAt = null;
+    next.seconds = null;
+  } else if (isFinished(state) && next.startedAt && !next.finishedAt) {
+    next.finishedAt = stamp;
+    next.seconds = Math.max(0, (Date.parse(stamp) - Date.parse(next.startedAt)) / 1000);
+  }
+  return next;
+}
+
+/** `train[3]` belongs to `train`. */
+function parentOf(name: string, known: ReadonlySet<string>): string | null {
+  const head = /^(.+)\[\d+\]$/.exec(name)?.[1];
+  return head && known.has(head) ? head : null;
+}
+
+export function patchResource<T extends IResource>(item: T, event: IResourceEvent): T {
+  const status = { ...item.status, phase: event.phase ?? item.status.phase, reason: event.reason };
+  const resourceVersion = event.resourceVersion;
+  return { ...item, status, metadata: { ...item.metadata, resourceVersion } };
+}

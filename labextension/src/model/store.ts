@@ -1,0 +1,244 @@
+import type { IDisposable } from '@lumino/disposable';
+import type { ISignal } from '@lumino/signaling';
+import { Signal } from '@lumino/signaling';
+
+import { KubeflowError } from './errors';
+import { ResourceList } from './list';
+import { patchResource, patchRun } from './patch';
+import type { Connection, IResources, IRunWatch } from './resources';
+import { isActive } from './states';
+import type { IPage, IResourceEvent, IRun, ISchedule, IServerStatus } from './types';
+import { RunWatch } from './watch';
+
+/** How often the server is asked whether anything was missed, in milliseconds. */
+const BEAT = 15_000;
+const POLL = 3_000;
+const RETRY = 1_000;
+/** An event may be on its way while a list already tells of it. */
+const GRACE = 600;
+
+export interface IStoreServices {
+  request<T>(path: string): Promise<T>;
+  /** Calls back with each event of ours from the server's event bus. */
+  events(call: (event: IResourceEvent) => void): IDisposable;
+  later(call: () => void, milliseconds: number): () => void;
+  now(): number;
+  /** Whether nobody can see the page: then nothing is asked. */
+  hidden(): boolean;
+  /** What is wrong with the versions of page and server, or null. */
+  handshake(status: IServerStatus): KubeflowError | null;
+  /** In words, why the server cannot answer at all. */
+  missing(error: KubeflowError): KubeflowError;
+}
+
+/** Everything live, in one place. Views read it and never ask the server for lists themselves. */
+export class ResourceStore implements IResources, IDisposable {
+  constructor(private readonly _services: IStoreServices) {
+    const services = {
+      request: <T>(path: string) => this._services.request<T>(path),
+      later: this._services.later,
+      answered: (version: number) => this._answered(version)
+    };
+    this.runs = new ResourceList<IRun>('runs', services, (run, event) =>
+      patchRun(run, event, new Date(this._services.now()))
+    );
+    this.schedules = new ResourceList<ISchedule>('recurringruns', services, patchResource);
+    this._subscription = this._services.events(event => this._onEvent(event));
+  }
+
+  readonly runs: ResourceList<IRun>;
+  readonly schedules: ResourceList<ISchedule>;
+
+  get connection(): Connection {
+    return this._connection;
+  }
+
+  get status(): IServerStatus | null {
+    return this._status;
+  }
+
+  get trouble(): KubeflowError | null {
+    return this._trouble;
+  }
+
+  get updatedAt(): number {
+    return this._updatedAt;
+  }
+
+  get connectionChanged(): ISignal<this, void> {
+    return this._connectionChanged;
+  }
+
+  get isDisposed(): boolean {
+    return this._disposed;
+  }
+
+  dispose(): void {
+    if (!this._disposed) {
+      this._disposed = true;
+      this._cancelBeat?.();
+      this._subscription.dispose();
+      Signal.clearData(this);
+    }
+  }
+
+  watch(name: string): IRunWatch {
+    const watch = new RunWatch(name, {
+      request: <T>(path: string) => this._services.request<T>(path),
+      later: this._services.later,
+      now: this._services.now,
+      closed: closed => this._watches.delete(closed),
+      read: run => this.runs.get(run.metadata.name) && this.runs.accept(run)
+    });
+    this._watches.add(watch);
+    void watch.refresh();
+    return watch;
+  }
+
+  /** Read everything again; never rejects, the state of the connection tells. */
+  async refresh(): Promise<void> {
+    this._cancelBeat?.();
+    this._cancelBeat = null;
+    try {
+      const status = await this._services.request<IServerStatus>('status');
+      this._status = status;
+      this._trouble = this._services.handshake(status);
+      await Promise.all([
+        this.runs.refresh(),
+        this.schedules.refresh().catch(error => this._partial(error)),
+        ...[...this._watches].map(watch => watch.refresh())
+      ]);
+      this._updatedAt = this._services.now();
+      this._failures = 0;
+      this._setConnection(this._connection === 'polling' ? 'polling' : 'live');
+    } catch (error) {
+      this._fail(KubeflowError.from(error));
+    }
+    this._plan();
+  }
+
+  /** Called when the page is seen again, the network is back or the machine woke. */
+  wake(): void {
+    const quiet = this._services.now() - Math.max(this._updatedAt, this._heardAt);
+    if (this._connection === 'away' || quiet > 10_000) {
+      void this.refresh();
+    } else {
+      this._plan();
+    }
+  }
+
+  private _onEvent(event: IResourceEvent): void {
+    this._heardAt = this._services.now();
+    this._version = Math.max(this._version, Number(event.resourceVersion) || 0);
+    if (event.kind === 'Run') {
+      this.runs.apply(event);
+      this._watches.forEach(watch => watch.name === event.name && watch.apply(event));
+    } else if (event.kind === 'RecurringRun') {
+      this.schedules.apply(event);
+    }
+    if (this._connection === 'polling') {
+      this._setConnection('live');
+    }
+  }
+
+  private _answered(version: number): void {
+    this._version = Math.max(this._version, version);
+  }
+
+  private _partial(error: unknown): void {
+    const failure = KubeflowError.from(error);
+    if (failure.status === 0 || failure.status >= 502) {
+      throw failure;
+    }
+  }
+
+  private _fail(error: KubeflowError): void {
+    this._failures += 1;
+    if (error.status === 404 && !this._status) {
+      this._trouble = this._services.missing(error);
+    } else if (error.status !== 0 && error.status < 502) {
+      this._trouble = error;
+    }
+    this._setConnection('away');
+  }
+
+  /** One timer at a time; none while hidden. */
+  private _plan(): void {
+    this._cancelBeat?.();
+    this._cancelBeat = null;
+    if (this._disposed || this._services.hidden()) {
+      return;
+    }
+    const waits = {
+      connecting: RETRY,
+      live: BEAT,
+      polling: this._busy ? POLL : BEAT,
+      away: Math.min(BEAT, RETRY * 2 ** Math.min(6, this._failures - 1))
+    };
+    const wait = waits[this._connection];
+    const planned = this._services.now() + wait;
+    this._cancelBeat = this._services.later(() => {
+      this._cancelBeat = null;
+      const slept = this._services.now() - planned > 20_000;
+      void (slept || this._connection === 'away' ? this.refresh() : this._beat());
+    }, wait);
+  }
+
+  private get _busy(): boolean {
+    return this.runs.items.slice(0, 50).some(run => isActive(run.status.phase));
+  }
+
+  private async _beat(): Promise<void> {
+    try {
+      const page = await this._services.request<IPage<IRun>>('runs?limit=1');
+      const version = Number(page.resourceVersion) || 0;
+      if (version > this._version) {
+        await new Promise<void>(resolve => this._services.later(resolve, GRACE));
+        if (version > this._version) {
+          await this._missed(version);
+        }
+      }
+    } catch (error) {
+      this._fail(KubeflowError.from(error));
+    }
+    this._plan();
+  }
+
+  /** Something happened that no event told: read it, and poll until events are heard again. */
+  private async _missed(version: number): Promise<void> {
+    const before = [this.runs.items, this.schedules.items].map(signature).join();
+    await Promise.all([
+      this.runs.refresh(),
+      this.schedules.refresh(),
+      ...[...this._watches].map(watch => watch.refresh())
+    ]);
+    this._version = Math.max(this._version, version);
+    this._updatedAt = this._services.now();
+    const after = [this.runs.items, this.schedules.items].map(signature).join();
+    if (before !== after) {
+      this._setConnection('polling');
+    }
+  }
+
+  private _setConnection(connection: Connection): void {
+    this._connection = connection;
+    this._connectionChanged.emit();
+  }
+
+  private _connection: Connection = 'connecting';
+  private _status: IServerStatus | null = null;
+  private _trouble: KubeflowError | null = null;
+  private _updatedAt = 0;
+  private _heardAt = 0;
+  private _version = 0;
+  private _failures = 0;
+  private _disposed = false;
+  private _cancelBeat: (() => void) | null = null;
+  private _subscription: IDisposable;
+  private _watches = new Set<RunWatch>();
+  private _connectionChanged = new Signal<this, void>(this);
+}
+
+function signature(items: readonly { metadata: { name: string; resourceVersion: unknown } }[]) {
+  return items.map(item => `${item.metadata.name}@${item.metadata.resourceVersion}`).join();
+}
