@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import re
 import subprocess
@@ -171,3 +172,36 @@ def test_the_wheel_holds_all_parts_once(repository, tmp_path):
     assert not [name for name in names if name.startswith(stray)]
     python = {path.relative_to(repository).as_posix() for path in tracked(repository, "jupyter_ext/*.py")}
     assert python <= set(names)
+
+
+NAMES = {
+    "IPython": "ipython",
+    "jupyter_server": "jupyter-server",
+    "jupyter_core": "jupyter-core",
+    "yaml": "pyyaml",
+}
+# Found and used when the user's own notebook uses them; nothing here needs them.
+GUESTS = {
+    "cudf", "cupy", "joblib", "matplotlib", "numpy", "pandas", "polars", "pyarrow", "pyspark", "safetensors",
+    "scipy", "seaborn", "sklearn", "tensorflow", "torch", "xgboost",
+}  # fmt: skip
+
+
+def imported(path: Path) -> set[str]:
+    """Names of the top-level packages that a module imports, wherever in it."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.level == 0:
+            found.add(node.module)
+    return {name.partition(".")[0] for name in found}
+
+
+def test_dependencies_are_what_is_imported(repository):
+    declared = {re.split(r"[<>=\[]", spec)[0] for spec in project(repository)["project"]["dependencies"]}
+    used = set.union(*(imported(path) for path in tracked(repository, "jupyter_ext/*.py", "spawner/*.py")))
+    used = {NAMES.get(name, name) for name in used - set(sys.stdlib_module_names) - GUESTS}
+    used -= {"jupyter_ext", "spawner", "kf_step"}  # ours; the last is what an exported step calls its runner
+    # JupyterLab is what shows the front end, ipykernel what runs the kernel that a failed step is opened in.
+    assert used | {"jupyterlab", "ipykernel"} == declared
