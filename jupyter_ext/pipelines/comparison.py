@@ -153,5 +153,5 @@ def _artifacts(resources: Sequence[Mapping[str, Any]]) -> dict[str, tuple[object
 
 def _shown(value: object) -> str:
     if value is None:
-        return "–"
+        return "-"
     return f"{value:.6g}" if isinstance(value, float) else str(value)

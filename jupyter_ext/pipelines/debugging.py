@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 def pipeline_of(resource: Resource, source: Mapping[str, Any]) -> Pipeline:
     """The run's pipeline with its parameters bound."""
-    book = notebook.read(dict(source), name=resource.spec["pipeline"]["path"])
+    book = notebook.read(dict(source), path=resource.spec["pipeline"]["path"])
     return parameters.bind(graph.analyse(book), resource.spec.get("parameters", {}))
 
 
@@ -62,7 +62,7 @@ def code_of(resource: Resource, source: Mapping[str, Any], step: str) -> dict[st
     path = resource.spec["pipeline"]["path"]
     if not path or not Path(path).exists():
         return {"cells": cells, "now": None}
-    current = notebook.read(Path(path)).data.get("cells", [])
+    current = notebook.read(Path(path)).content.get("cells", [])
     by_id = {cell.get("id"): (index, cell) for index, cell in enumerate(current, 1) if cell.get("id")}
     now = []
     for cell in cells:

@@ -40,7 +40,7 @@ class Run:
 
         show(self)
 
-    def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> Any:
+    def _repr_mimebundle_(self, **_: object) -> Any:
         from jupyter_ext.pipelines.widgets import mimebundle
 
         return mimebundle(self)
@@ -217,7 +217,8 @@ class Run:
         for status in wanted:
             path = self._log_path(status)
             if path is not None and path.exists():
-                texts.append(LogFile(path).tail(tail))
+                log = LogFile(path)
+                texts.append(log.read() if tail is None else log.tail(tail))
         return "".join(texts)
 
     def _log_path(self, status: Mapping[str, Any]) -> Path | None:
@@ -352,7 +353,7 @@ def _content_if_changed(path: str, submitted: Mapping[str, Any]) -> Mapping[str,
         return None
     from jupyter_ext.pipelines import notebook
 
-    current = notebook.read(Path(path)).data
+    current = notebook.read(Path(path)).content
 
     def code(book: Mapping[str, Any]) -> list[object]:
         return [

@@ -70,7 +70,7 @@ class Controller:
         spec = resource.spec
         self.source = json.loads(cluster.blobs.read(spec["pipeline"]["digest"]))
         options = spec.get("options", {})
-        plain = graph.analyse(notebook.read(self.source, name=spec["pipeline"]["path"]))
+        plain = graph.analyse(notebook.read(self.source, path=spec["pipeline"]["path"]))
         plain.require_valid()
         self.plain = with_resources(plain, options.get("resources") or {})
         self.pipeline = parameters.bind(self.plain, spec.get("parameters", {}))
@@ -94,11 +94,10 @@ class Controller:
         return set(), names
 
     def _execution_counts(self) -> dict[str, int]:
-        counts, total = {}, 0
         order = sorted((cell.index, step.name) for step in self.plain.steps for cell in step.cells)
-        for _, name in order:
-            counts.setdefault(name, total)
-            total += 1
+        counts: dict[str, int] = {}
+        for before, (_, name) in enumerate(order):
+            counts.setdefault(name, before)
         return counts
 
     @property
@@ -107,7 +106,8 @@ class Controller:
         if self._zygote is None:
             from jupyter_ext.pipelines.zygote import Zygote
 
-            self._zygote = Zygote(self.cluster.home, self.cluster.namespace, self.plain.preload)
+            cells = [cell.to_dict() for step in self.pipeline.steps for cell in step.cells]
+            self._zygote = Zygote(self.cluster.home, self.cluster.namespace, self.plain.preload, cells=cells)
             self._zygote.start()
         return self._zygote
 
@@ -123,7 +123,8 @@ class Controller:
                 break
             self._wait()
             self._step_tasks()
-        self._conclude(started, environment.full())
+        if not self._interrupted():
+            self._conclude(started, environment.full())
 
     def close(self) -> None:
         """End every process and give back every lease."""
@@ -213,7 +214,7 @@ class Controller:
             step, self.plain, self.resource.spec.get("parameters", {}), inputs.contents, inputs.hidden
         )
         used = {"used": dict(inputs.made_by), "usedHidden": dict(inputs.hidden_by)}
-        why = {"key": parts.key, "from": None, "differs": [], "text": ""}
+        why: dict[str, Any] = {"key": parts.key, "from": None, "differs": [], "text": ""}
         if self._cacheable(step) and not inputs.live:
             found = cache.look_up(
                 self.cluster.store, self.cluster.blobs, self._scope_key, name, parts, lenient=self.lenient
@@ -314,6 +315,12 @@ class Controller:
                 self.record.queue(other, text)
 
     # The end
+
+    def _interrupted(self) -> bool:
+        """A signal that nobody here asked for (the machine is shutting down): the run goes on after it."""
+        from jupyter_ext.cluster.local.workload import stop_requested
+
+        return self.stopping.is_set() and not stop_requested(self.cluster, self.resource.uid)
 
     def _conclude(self, started: str, environment: dict[str, Any]) -> None:
         states = {name: self.record.state(name) for name in self.record.scope}

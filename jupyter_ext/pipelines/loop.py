@@ -121,7 +121,7 @@ class LoopTask(Task):
         self._not_before = 0.0
         self._attempt -= 1
         self.controller.record.children(self.step.name, [])
-        self.controller.record.set(
+        self.controller.record.update(
             self.step.name,
             state="PENDING",
             reason="Run one by one: an iteration changes what the next one reads.",

@@ -39,7 +39,7 @@ class Observer:
     def __init__(self, ignored: tuple[str, ...] = ()) -> None:
         paths = sysconfig.get_paths()
         roots = [paths["stdlib"], paths["platstdlib"], paths["purelib"], paths["platlib"], sys.prefix]
-        caches = [os.path.expanduser(f"~/{name}") for name in (".cache", ".config", ".ipython", ".local")]
+        caches = [str(Path.home() / name) for name in (".cache", ".config", ".ipython", ".local")]
         roots += [site.getusersitepackages(), "/proc", "/dev", "/sys", "/etc", "/usr", *caches, *ignored]
         self._ignored = tuple(os.path.realpath(root) + os.sep for root in roots)
         self._temporary = os.path.realpath(tempfile.gettempdir()) + os.sep
@@ -59,7 +59,7 @@ class Observer:
         self._active = False
         self._workspace_modules()
         files = {name: stamp for name in sorted(self.read - self.written) if (stamp := file_stamp(name))}
-        lasting = sorted(name for name in self.written if os.path.exists(name))
+        lasting = sorted(name for name in self.written if Path(name).exists())
         effects = sorted(self.effects)
         if lasting:
             effects.append(f"writes the file {lasting[0]}")
@@ -103,7 +103,7 @@ class Observer:
         inside = path + os.sep
         if inside.startswith(self._ignored) or "/__pycache__/" in path:
             return None
-        return None if os.path.isdir(path) else path
+        return None if Path(path).is_dir() else path
 
     def _workspace_modules(self) -> None:
         """Modules of the user's own folders are inputs, whether read as source or as byte code."""

@@ -49,7 +49,7 @@ class Record:
     def __getitem__(self, name: str) -> dict[str, Any]:
         return self._steps[name]
 
-    def set(self, name: str, **fields: Any) -> None:
+    def update(self, name: str, **fields: Any) -> None:
         """Change some fields of a step's status."""
         status = self._steps[name]
         if any(status.get(key) != value for key, value in fields.items()):
@@ -85,7 +85,7 @@ class Record:
         """The step begins its next attempt."""
         attempt = self._steps[name]["attempt"] + 1
         fields.setdefault("queuedAt", self._steps[name].get("queuedAt") or now())
-        self.set(
+        self.update(
             name, state="RUNNING", reason="", startedAt=now(), finishedAt=None, attempt=attempt, **fields
         )
 
@@ -95,7 +95,7 @@ class Record:
         begun = fields.get("startedAt") or self._steps[name].get("startedAt")
         if state == "FAILED" and fields.get("error") and not reason:
             reason = error_sentence(name, fields["error"])
-        self.set(
+        self.update(
             name,
             state=state,
             reason=reason,

@@ -177,8 +177,8 @@ def _look(cluster: LocalCluster, found: Resource) -> None:
     last = datetime.fromisoformat(found.status.get("lastTime") or found.created or _text(now))
     due = next(times(found.spec["cron"], found.spec["timezone"], last))
     if due > now:
-        active = len(_active(cluster, found))
-        reason = f"{active} running." if active else "Waiting for the next time."
+        running = len(_active(cluster, found))
+        reason = f"{running} running." if running else "Waiting for the next time."
         _say(cluster, found, phase="RUNNING", reason=reason, nextTime=_text(due), lastTime=_text(last))
         return
     if not found.spec["catchup"]:

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from jupyter_ext.cluster.resource import Resource
 
 DONE = frozenset({"SUCCEEDED", "SKIPPED", "FAILED", "CANCELED"})
 """States that a step or run does not leave by itself (vocabulary of KFP's RuntimeState)."""
@@ -88,3 +91,16 @@ def error_sentence(step: str, error: Mapping[str, Any]) -> str:
 
 def _some(names: list[str]) -> str:
     return ", ".join(names) if len(names) <= 3 else f"{', '.join(names[:3])} and {len(names) - 3} more"
+
+
+def lost(resource: Resource, phase: str, reason: str) -> Resource:
+    """The truth about a run whose process is gone for good: what was running has failed with it."""
+    steps = []
+    for status in resource.status.get("steps", ()):
+        if status["state"] == "RUNNING":
+            steps.append({**status, "state": "CANCELED" if phase == "CANCELED" else "FAILED", "reason": reason})
+        elif status["state"] == "PENDING":
+            steps.append({**status, "state": "CANCELED", "reason": "The run ended before it began."})
+        else:
+            steps.append(status)
+    return resource.with_(status={**resource.status, "steps": steps, "phase": phase, "reason": reason})

@@ -40,7 +40,7 @@ def submit(
     this machine does not have.
     """
     book = (
-        notebooks.read(dict(content), name=str(path or ""))
+        notebooks.read(dict(content), path=str(path or ""))
         if content is not None
         else notebooks.read(_given(path))
     )
@@ -52,7 +52,7 @@ def submit(
     require_fit(cluster, pipeline)
     folder = Path(path).expanduser().resolve().parent if path else Path.cwd()
     stem = Path(path).stem if path else pipeline.name
-    digest = cluster.blobs.put_bytes(json.dumps(book.data, ensure_ascii=False).encode(errors="surrogatepass"))
+    digest = cluster.blobs.put_bytes(json.dumps(book.content, ensure_ascii=False).encode(errors="surrogatepass"))
     full = str(Path(path).expanduser().resolve()) if path else ""
     spec = {
         "displayName": pipeline.title or stem,
@@ -89,7 +89,9 @@ def start(cluster: LocalCluster, resource: Resource, folder: Path) -> Resource:
     """Create the resource and its workload in one transaction, then the process."""
     from jupyter_ext.cluster.local.workload import submit as submit_workload
 
-    return submit_workload(cluster, resource, CONTROLLER, restart="OnFailure", cwd=folder)
+    return submit_workload(
+        cluster, resource, CONTROLLER, restart="OnFailure", cwd=folder, lost="jupyter_ext.pipelines.status:lost"
+    )
 
 
 def _given(path: str | Path | None) -> Path:

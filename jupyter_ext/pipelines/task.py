@@ -141,7 +141,7 @@ class Task:
         found = self.controller.cluster.leases.acquire(resource.uid, resource.name, unit, self._lease_request)
         if isinstance(found, Waiting):
             if index is None:
-                self.controller.record.set(self.step.name, reason=found.reason)
+                self.controller.record.update(self.step.name, reason=found.reason)
             return None
         return found
 
@@ -149,7 +149,6 @@ class Task:
         self._attempt += 1
         self._not_before = None
         record = self.controller.record
-        attempt = record[self.step.name]["attempt"] + 1
         record.start(self.step.name, **self._fields)
         self._execute(None, self._first_request(), lease)
 
@@ -205,7 +204,7 @@ class Task:
         self._not_before = time.monotonic() + min(longest, first * 2 ** (self._attempt - 1))
         left = self.step.retry - self._attempt + 1
         sentence = error_sentence(self.step.name, outcome.fields.get("error") or {})
-        self.controller.record.set(
+        self.controller.record.update(
             self.step.name, state="PENDING", reason=f"{sentence}. Trying again ({left} left)."
         )
         return None
