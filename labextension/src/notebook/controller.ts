@@ -2,7 +2,7 @@ import type { NotebookPanel } from '@jupyterlab/notebook';
 import type { Contents } from '@jupyterlab/services';
 import type { IStateDB } from '@jupyterlab/statedb';
 import type { IDisposable } from '@lumino/disposable';
-import type { IMessageHook } from '@lumino/messaging';
+import type { IMessageHandler, Message } from '@lumino/messaging';
 import { MessageLoop } from '@lumino/messaging';
 import { Signal } from '@lumino/signaling';
 
@@ -14,6 +14,7 @@ import { CellDecorator } from './cells/decorator';
 import type { IconSheet } from './cells/icons';
 import { fixEdits } from './model/fixes';
 import { findMagic } from './model/magic';
+import { changedValues, fields } from './model/parameters';
 import { NotebookPipelineModel } from './model/notebookPipeline';
 import { latestRun } from './model/runs';
 import { PanelSource } from './source';
@@ -115,18 +116,21 @@ export class NotebookController implements IDisposable {
   /** Submit the notebook as it stands, saved or not. */
   async run(options: Pick<IRunOptions, 'from' | 'only' | 'cache'> = {}): Promise<void> {
     const { kubeflow } = this._services;
-    const parameters: Record<string, Json> = this.parameters ?? {};
     await kubeflow.runNotebook({
       path: this.source.path,
       notebook: this.source.content(),
-      parameters,
+      parameters: this.parameters ?? {},
       ...options
     });
     this.model.active = true;
   }
 
-  /** Values of the parameters form that differ from the notebook's own. */
-  parameters: Record<string, Json> | null = null;
+  /** Values of the parameters form that differ from the notebook's own; null while one is wrong. */
+  get parameters(): Record<string, Json> | null {
+    const { trans } = this._services.kubeflow;
+    const declared = this.model.pipeline?.parameters ?? [];
+    return changedValues(fields(declared, this.barState.drafts, trans), trans);
+  }
 
   /** Do what a problem's button says. */
   fix(problem: IProblem): void {
@@ -196,7 +200,7 @@ export class NotebookController implements IDisposable {
     }
   }
 
-  private readonly _hook: IMessageHook = (_, message) => {
+  private readonly _hook = (_: IMessageHandler, message: Message): boolean => {
     if (['after-show', 'after-attach', 'after-hide', 'before-detach'].includes(message.type)) {
       queueMicrotask(() => !this._isDisposed && this.update());
     }

@@ -1,31 +1,39 @@
 import type { IChip } from '../model/chips';
 import type { IconSheet } from './icons';
 
-/** A chip's node, drawn by hand: there is one for every cell of a step. */
-export function createChip(): HTMLButtonElement {
-  const node = document.createElement('button');
-  node.type = 'button';
-  node.tabIndex = -1;
-  return node;
-}
+/** A cell's margin: the rail of its step, and the chip on it. Drawn by hand, as there may be a thousand. */
+export class Margin {
+  constructor() {
+    this._button.type = 'button';
+    this._button.className = 'jk-Chip';
+    this._button.tabIndex = -1;
+    this.node.append(this._button);
+  }
 
-/** Make the node say what the chip says. */
-export function drawChip(node: HTMLButtonElement, chip: IChip, icons: IconSheet | null): void {
-  const classes = ['jk-Chip'];
-  const flags: [boolean, string][] = [
-    [chip.first, 'jk-mod-first'],
-    [chip.setup, 'jk-mod-setup'],
-    [chip.severity !== null, `jk-mod-${chip.severity}`],
-    [chip.light !== null, `jk-mod-${chip.light}`]
-  ];
-  flags.forEach(([on, name]) => on && classes.push(name));
-  node.className = classes.join(' ');
-  node.style.setProperty('--jk-turn', String(chip.order));
-  node.dataset.step = chip.step;
-  node.dataset.state = chip.state ?? '';
-  node.title = chip.label;
-  node.setAttribute('aria-label', chip.label.replace(/\n/g, '. '));
-  node.replaceChildren(span('jk-Chip-name', chip.text), ...runParts(chip, icons));
+  readonly node = document.createElement('div');
+
+  /** Whether the tab key stops here: only at the active cell, so that tabbing stays short. */
+  set reachable(value: boolean) {
+    this._button.tabIndex = value ? 0 : -1;
+  }
+
+  draw(chip: IChip, icons: IconSheet | null): void {
+    const { node, _button: button } = this;
+    const flags: [boolean, string][] = [
+      [chip.first, 'jk-mod-first'],
+      [chip.setup, 'jk-mod-setup'],
+      [chip.light !== null, `jk-mod-${chip.light}`]
+    ];
+    node.className = ['jk-Gutter', ...flags.filter(([on]) => on).map(([, name]) => name)].join(' ');
+    node.style.setProperty('--jk-turn', String(chip.order));
+    button.dataset.step = chip.step;
+    button.dataset.state = chip.state ?? '';
+    button.title = chip.label;
+    button.setAttribute('aria-label', chip.label.replace(/\n/g, '. '));
+    button.replaceChildren(span('jk-Chip-name', chip.text), ...runParts(chip, icons));
+  }
+
+  private readonly _button = document.createElement('button');
 }
 
 function runParts(chip: IChip, icons: IconSheet | null): Node[] {

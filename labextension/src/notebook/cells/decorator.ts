@@ -10,7 +10,7 @@ import type { IChip } from '../model/chips';
 import { sameChip } from '../model/chips';
 import type { NotebookPipelineModel } from '../model/notebookPipeline';
 import type { IFailure } from '../model/runs';
-import { createChip, drawChip } from './chip';
+import { Margin } from './chip';
 import type { IconSheet } from './icons';
 import type { INoteActions, INotes } from './notes';
 import { CellNotes } from './notes';
@@ -19,7 +19,7 @@ import { underline } from './underline';
 /** What is drawn at a cell now. */
 interface IDrawn {
   chip: IChip | null;
-  node: HTMLButtonElement | null;
+  margin: Margin | null;
   notes: CellNotes | null;
   noted: INotes;
   underlined: readonly IProblem[];
@@ -50,6 +50,10 @@ export class CellDecorator implements IDisposable {
     for (const type of EVENTS) {
       notebook.node.addEventListener(type, this);
     }
+    this._resize = new ResizeObserver(() => {
+      notebook.node.classList.toggle('jk-mod-narrow', notebook.node.clientWidth < NARROW);
+    });
+    this._resize.observe(notebook.node);
     void icons.then(sheet => {
       this._icons = sheet;
       this._redrawAll = true;
@@ -66,6 +70,7 @@ export class CellDecorator implements IDisposable {
       return;
     }
     this._isDisposed = true;
+    this._resize.disconnect();
     cancelAnimationFrame(this._frame);
     window.clearTimeout(this._tick);
     for (const type of EVENTS) {
@@ -142,20 +147,18 @@ export class CellDecorator implements IDisposable {
 
   private _drawChip(cell: Cell, drawn: IDrawn, chip: IChip | null, active: boolean): void {
     if (!chip) {
-      drawn.node?.remove();
-      drawn.node = drawn.chip = null;
-      delete cell.node.dataset.jkLight;
+      drawn.margin?.node.remove();
+      drawn.margin = drawn.chip = null;
       return;
     }
-    drawn.node ??= createChip();
-    if (drawn.node.parentNode !== cell.node) {
-      cell.node.append(drawn.node);
+    drawn.margin ??= new Margin();
+    if (drawn.margin.node.parentNode !== cell.node) {
+      cell.node.append(drawn.margin.node);
     }
-    drawn.node.tabIndex = active ? 0 : -1;
+    drawn.margin.reachable = active;
     if (this._redrawAll || !drawn.chip || !sameChip(drawn.chip, chip)) {
-      drawChip(drawn.node, chip, this._icons);
+      drawn.margin.draw(chip, this._icons);
       drawn.chip = chip;
-      cell.node.dataset.jkLight = chip.light ?? '';
     }
   }
 
@@ -197,7 +200,7 @@ export class CellDecorator implements IDisposable {
   private _drawnAt(cell: Cell): IDrawn {
     let drawn = this._drawn.get(cell);
     if (!drawn) {
-      drawn = { chip: null, node: null, notes: null, noted: NOTHING, underlined: NO_PROBLEMS };
+      drawn = { chip: null, margin: null, notes: null, noted: NOTHING, underlined: NO_PROBLEMS };
       this._drawn.set(cell, drawn);
     }
     return drawn;
@@ -212,6 +215,7 @@ export class CellDecorator implements IDisposable {
     }
   }
 
+  private readonly _resize: ResizeObserver;
   private readonly _drawn = new WeakMap<Cell, IDrawn>();
   private _icons: IconSheet | null = null;
   private _redrawAll = false;
@@ -221,6 +225,9 @@ export class CellDecorator implements IDisposable {
   private _tick = 0;
   private _isDisposed = false;
 }
+
+/** Below this width in pixels chips show their icon only. */
+const NARROW = 620;
 
 const EVENTS = ['mouseover', 'mouseout', 'focusin', 'focusout', 'click'] as const;
 

@@ -4,6 +4,8 @@ import * as React from 'react';
 
 import { STATES } from '../../model/states';
 import type { RunState } from '../../model/types';
+import type { IKubeflow } from '../../tokens';
+import { KubeflowProvider } from '../../ui/context';
 import { CacheMark, StateIcon } from '../../ui/state';
 
 /**
@@ -14,14 +16,14 @@ import { CacheMark, StateIcon } from '../../ui/state';
 export class IconSheet {
   private constructor(private readonly _node: HTMLElement) {}
 
-  static async create(): Promise<IconSheet> {
+  static async create(kubeflow: IKubeflow): Promise<IconSheet> {
     const sheet = ReactWidget.create(
-      <>
+      <KubeflowProvider value={kubeflow}>
         {STATES.map(state => (
           <StateIcon key={state} state={state} size={12} />
         ))}
         <CacheMark size={12} />
-      </>
+      </KubeflowProvider>
     );
     sheet.addClass('jk-IconSheet');
     sheet.node.setAttribute('aria-hidden', 'true');

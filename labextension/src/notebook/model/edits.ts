@@ -59,12 +59,19 @@ export function setSetting(place: IStepPlace, setting: Setting, value: string | 
     return [];
   }
   const { flag, tag, matches } = SPELLINGS[setting];
-  const magic = findMagic(home.source);
-  if (magic) {
-    return editMagic(home, magic, setMagicOption(magic.text, flag, value));
-  }
   const isOld = (item: string): boolean => (matches ? matches.test(item) : item.startsWith(tag));
   const own = stepCells(place);
+  const magic = findMagic(home.source);
+  if (magic) {
+    // The line wins over a tag that says the same, so the tag would only come back later.
+    const tags = own.flatMap(cell =>
+      replaceTags(
+        cell,
+        cell.tags.filter(item => !isOld(item))
+      )
+    );
+    return [...editMagic(home, magic, setMagicOption(magic.text, flag, value)), ...tags];
+  }
   // A GPU of another make keeps its name.
   const old = own.flatMap(cell => cell.tags).find(isOld);
   const prefix = matches && old ? old.slice(0, old.lastIndexOf(':') + 1) : tag;
@@ -141,7 +148,10 @@ export function setStepName(place: IStepPlace, name: string): ICellEdit[] {
   const old = place.step.name;
   if (place.pipeline.grammar === 'headings') {
     const heading = stepHeading(place);
-    return heading ? renameHeading(heading, name) : [];
+    return heading ? renameHeading(heading, place.step, name) : [];
+  }
+  if (place.pipeline.grammar === 'cells') {
+    return nameAll(place, name);
   }
   return place.cells.flatMap(cell => {
     const magic = cell.type === 'code' ? findMagic(cell.source) : null;
@@ -222,7 +232,21 @@ function renameInMagic(line: string, old: string, name: string): string {
     : renamed;
 }
 
-function renameHeading(cell: ICellText, title: string): ICellEdit[] {
+/** Where every cell is a step, one that is given a name must not swallow those below it. */
+function nameAll(place: IStepPlace, name: string): ICellEdit[] {
+  return place.pipeline.steps
+    .filter(step => step.kind !== 'setup')
+    .flatMap(step => {
+      const home = stepHome({ ...place, step });
+      return home ? addTag(home, `step:${step.name === place.step.name ? name : step.name}`) : [];
+    });
+}
+
+function renameHeading(cell: ICellText, step: IStep, title: string): ICellEdit[] {
+  const known = step.title ? cell.source.lastIndexOf(step.title) : -1;
+  if (step.title && known >= 0) {
+    return replaceText(cell, known, step.title, title);
+  }
   const match = HEADING.exec(cell.source);
   const old = match?.[2] ?? '';
   if (!match) {

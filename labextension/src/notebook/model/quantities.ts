@@ -14,6 +14,16 @@ const MEMORY_UNITS: ReadonlyMap<string, number> = new Map([
   ['Ti', 2 ** 40]
 ]);
 
+const SECONDS: ReadonlyMap<string, number> = new Map([
+  ['ms', 0.001],
+  ['s', 1],
+  ['sec', 1],
+  ['m', 60],
+  ['min', 60],
+  ['h', 3600],
+  ['d', 86400]
+]);
+
 /** Thousandths of a CPU, or null if it is no amount of CPU. */
 export function parseCpu(text: string): number | null {
   const match = /^(\d+)m$|^(\d+(?:\.\d+)?|\.\d+)$/.exec(text.trim());
@@ -37,12 +47,9 @@ export function parseMemory(text: string): number | null {
 
 /** Seconds from `90`, `90s`, `10m`, `1.5h`, or null. */
 export function parseDuration(text: string): number | null {
-  const match = /^(\d+(?:\.\d+)?)\s*(s|m|h)?$/.exec(text.trim());
-  if (!match) {
-    return null;
-  }
-  const factor = { s: 1, m: 60, h: 3600 }[(match[2] ?? 's') as 's' | 'm' | 'h'];
-  const seconds = Number(match[1]) * factor;
+  const match = /^(\d+(?:\.\d+)?)(ms|s|sec|m|min|h|d)?$/.exec(text.trim().toLowerCase());
+  const factor = match ? SECONDS.get(match[2] ?? 's') : undefined;
+  const seconds = match && factor ? Number(match[1]) * factor : 0;
   return seconds > 0 ? seconds : null;
 }
 
@@ -97,8 +104,28 @@ export function checkName(text: string, taken: readonly string[], trans: IText):
   if (name === '') {
     return trans.__('A step needs a name.');
   }
-  if (!/^[A-Za-z_][\w-]*$/.test(name)) {
-    return trans.__('Letters, digits, - and _ only, starting with a letter or _.');
+  if (!/^[A-Za-z_]([\w-]{0,61}\w)?$/.test(name)) {
+    return trans.__('Letters, digits, - and _ only, starting with a letter; at most 63.');
   }
   return taken.includes(name) ? trans.__('There is already a step %1.', name) : null;
+}
+
+/** A heading: anything that leaves a name. */
+export function checkHeading(text: string, trans: IText): string | null {
+  return /[\p{L}\p{N}]/u.test(text) ? null : trans.__('A heading needs a word.');
+}
+
+/** Python names separated by commas. */
+export function checkNames(text: string, trans: IText): string | null {
+  const names = text.split(/[,\s]+/).filter(Boolean);
+  return names.every(name => /^[\p{L}_][\p{L}\p{N}_]*$/u.test(name))
+    ? null
+    : trans.__('Names of variables, separated by commas.');
+}
+
+/** A container image: no blanks. */
+export function checkImage(text: string, trans: IText): string | null {
+  return /\s/.test(text.trim())
+    ? trans.__('An image is one word, such as registry/name:tag.')
+    : null;
 }

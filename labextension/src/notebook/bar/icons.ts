@@ -1,0 +1,4 @@
+import { caretDownEmptyThinIcon, caretUpEmptyThinIcon } from '@jupyterlab/ui-components';
+
+export const foldIcon = caretUpEmptyThinIcon;
+export const unfoldIcon = caretDownEmptyThinIcon;
