@@ -66,6 +66,7 @@ class Cells:
             publish(data, *args, **more)
 
         shell.display_pub.publish = collecting
+        shell.enable_gui = lambda _gui=None: None  # %matplotlib asks for one, and there is none here
         shell.showtraceback = lambda *_args, **_more: None
 
         def run(source: str, label: str) -> None:
