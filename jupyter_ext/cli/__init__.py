@@ -46,7 +46,11 @@ def _call(command: str, args: object) -> int:
         if getattr(args, "json", False):
             from .text import as_json
 
-            as_json({**error_object(error), "message": str(error)} if command not in running.COMMANDS else running.refused(error))
+            as_json(
+                {**error_object(error), "message": str(error)}
+                if command not in running.COMMANDS
+                else running.refused(error)
+            )
         sys.stdout.flush()
         sys.stderr.write(f"jupyter kf {command}: {error}\n")
         return 2 if 400 <= error.status < 500 else 1

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from .progress import line
-from .running import newest, values, writable, write_notebook
+from .running import newest, writable, write_notebook
 from .text import ago, as_json, number, one_line, say, seconds, table
 
 
@@ -20,7 +20,9 @@ def check(args: Namespace) -> int:
     if args.json:
         as_json(pipeline.to_dict(sources=False))
         return 2 if pipeline.errors else 0
-    say(f"{pipeline.name}: {len(pipeline.steps)} steps, read from {pipeline.grammar}, in {pipeline.order} order")
+    say(
+        f"{pipeline.name}: {len(pipeline.steps)} steps, read from {pipeline.grammar}, in {pipeline.order} order"
+    )
     after = {step.name: ", ".join(pipeline.parents(step.name)) for step in pipeline.steps}
     rows = [(f"  {step.name}", after[step.name] and f"after {after[step.name]}") for step in pipeline.steps]
     say(table(rows))
@@ -32,8 +34,9 @@ def check(args: Namespace) -> int:
 def compile_(args: Namespace) -> int:
     """``jupyter kf compile``."""
     from jupyter_ext import pipelines
+    from jupyter_ext.pipelines.snippets import read_parameters
 
-    text = pipelines.compile(args.file, output=args.output, **values(args.parameters))
+    text = pipelines.compile(args.file, output=args.output, **read_parameters(args.parameters))
     say(f"Written: {args.output}" if args.output else text.rstrip("\n"))
     return 0
 
@@ -110,10 +113,8 @@ def logs(args: Namespace) -> int:
     import sys
 
     run = newest(args.run)
-    if not args.follow:
-        sys.stdout.write(run.logs(args.step, tail=args.tail))
-        return 0
-    for chunk in run.logs(args.step, tail=args.tail, follow=True):
+    text = run.logs(args.step, tail=args.tail, follow=args.follow)
+    for chunk in [text] if isinstance(text, str) else text:
         sys.stdout.write(chunk)
         sys.stdout.flush()
     return 0
@@ -143,8 +144,11 @@ def export(args: Namespace) -> int:
     """``jupyter kf export``."""
     run = newest(args.run)
     output = args.output or f"{run.name}.ipynb"
-    writable(output)
-    write_notebook(Path(output), run.executed())
+    writable(output, (".ipynb", ".zip"))
+    if output.endswith(".zip"):
+        run.export(output)
+    else:
+        write_notebook(Path(output), run.executed())
     say(f"Written: {output}")
     return 0
 
@@ -176,7 +180,9 @@ def gc(args: Namespace) -> int:
 
     report = pipelines.gc(dry_run=args.dry_run)
     if args.json:
-        as_json({"removed": report.removed, "bytes": report.bytes, "kept": report.kept, "dryRun": args.dry_run})
+        as_json(
+            {"removed": report.removed, "bytes": report.bytes, "kept": report.kept, "dryRun": args.dry_run}
+        )
         return 0
     from jupyter_ext.cluster.resource import say_memory
 

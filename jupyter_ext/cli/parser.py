@@ -33,7 +33,9 @@ def parse(argv: Sequence[str] | None = None) -> argparse.Namespace:
 
 def build() -> argparse.ArgumentParser:
     """The whole grammar."""
-    parser = argparse.ArgumentParser(prog="jupyter kf", description=_ABOUT, epilog=_EXIT, formatter_class=_FORM)
+    parser = argparse.ArgumentParser(
+        prog="jupyter kf", description=_ABOUT, epilog=_EXIT, formatter_class=_FORM
+    )
     parser.add_argument("--version", action="store_true", help="show the version and leave")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=False)
     _running(commands)
@@ -46,8 +48,11 @@ def build() -> argparse.ArgumentParser:
 _FORM = argparse.RawDescriptionHelpFormatter
 
 
-def _add(commands: _Commands, name: str, about: str, **more: str) -> argparse.ArgumentParser:
-    return commands.add_parser(name, help=about, description=about[0].upper() + about[1:] + ".", formatter_class=_FORM, **more)
+def _add(commands: _Commands, name: str, about: str, epilog: str | None = None) -> argparse.ArgumentParser:
+    description = about[0].upper() + about[1:] + "."
+    return commands.add_parser(
+        name, help=about, description=description, formatter_class=_FORM, epilog=epilog
+    )
 
 
 def _json(parser: argparse.ArgumentParser, what: str = "print JSON") -> None:
@@ -56,22 +61,17 @@ def _json(parser: argparse.ArgumentParser, what: str = "print JSON") -> None:
 
 def _waiting(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--no-wait", action="store_true", help="start it and leave; it goes on by itself")
-    parser.add_argument("--output", metavar="EXECUTED.ipynb", help="write the notebook as executed, also if it failed")
+    parser.add_argument(
+        "--output", metavar="EXECUTED.ipynb", help="write the notebook as executed, also if it failed"
+    )
     _json(parser, "print one JSON object about the finished run")
 
 
 def _parameters(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "-p", "--parameter", action="append", default=[], dest="parameters", metavar="NAME=VALUE", type=_pair,
+        "-p", "--parameter", action="append", default=[], dest="parameters", metavar="NAME=VALUE",
         help="set a parameter of the notebook (repeat for more)",
     )  # fmt: skip
-
-
-def _pair(text: str) -> tuple[str, str]:
-    name, equals, value = text.partition("=")
-    if not equals or not name.strip():
-        raise argparse.ArgumentTypeError(f"{text!r} is not NAME=VALUE")
-    return name.strip(), value
 
 
 def _count(text: str) -> int:
@@ -91,14 +91,33 @@ def _running(commands: _Commands) -> None:
     run = _add(commands, "run", "run a notebook as a pipeline", epilog=_EXIT)
     run.add_argument("file", metavar="FILE", help=".ipynb, or .py with percent cells")
     _parameters(run)
-    run.add_argument("--from", dest="start", metavar="STEP", help="run from this step on; earlier values come from the cache")
-    run.add_argument("--only", metavar="STEP", help="run this step alone, with cached values of earlier steps")
+    run.add_argument(
+        "--from",
+        dest="start",
+        metavar="STEP",
+        help="run from this step on; earlier values come from the cache",
+    )
+    run.add_argument(
+        "--only", metavar="STEP", help="run this step alone, with cached values of earlier steps"
+    )
     run.add_argument("--no-cache", action="store_true", help="take no result of an earlier run")
+    run.add_argument(
+        "--limit",
+        action="append",
+        default=[],
+        metavar="STEP:RESOURCE:AMOUNT",
+        help="what a step may use in this run, for example train:memory:4Gi (repeat for more)",
+    )
     _waiting(run)
     resume = _add(commands, "resume", "go on from the failed step of a run", epilog=_EXIT)
     _run_name(resume)
     _waiting(resume)
-    rerun = _add(commands, "rerun", "run the notebook of a run again, as it was, with the same parameters", epilog=_EXIT)
+    rerun = _add(
+        commands,
+        "rerun",
+        "run the notebook of a run again, as it was, with the same parameters",
+        epilog=_EXIT,
+    )
     _run_name(rerun)
     rerun.add_argument("--from", dest="start", metavar="STEP", help="run from this step on")
     _waiting(rerun)
@@ -113,7 +132,9 @@ def _looking(commands: _Commands) -> None:
     _json(check)
     compile_ = _add(commands, "compile", "write the notebook as a Kubeflow pipeline (IR YAML)")
     compile_.add_argument("file", metavar="FILE")
-    compile_.add_argument("-o", "--output", metavar="OUT.yaml", help="file to write (default: standard output)")
+    compile_.add_argument(
+        "-o", "--output", metavar="OUT.yaml", help="file to write (default: standard output)"
+    )
     _parameters(compile_)
     runs = _add(commands, "runs", "list runs, newest first")
     runs.add_argument("--limit", type=_count, default=20, help="greatest number of runs (default: 20)")
@@ -134,7 +155,9 @@ def _looking(commands: _Commands) -> None:
     open_ = _add(commands, "open", "code that loads a (failed) step's inputs in a live kernel")
     _run_name(open_)
     open_.add_argument("step", metavar="STEP", nargs="?", help="default: the failed step")
-    open_.add_argument("-o", "--output", metavar="DEBUG.ipynb", help="write a notebook with that code in place instead")
+    open_.add_argument(
+        "-o", "--output", metavar="DEBUG.ipynb", help="write a notebook with that code in place instead"
+    )
     doctor = _add(commands, "doctor", "check everything that is needed, with a fix for each problem")
     _json(doctor)
 
@@ -142,9 +165,14 @@ def _looking(commands: _Commands) -> None:
 def _changing(commands: _Commands) -> None:
     stop = _add(commands, "stop", "stop a run and everything it started")
     _run_name(stop)
-    export = _add(commands, "export", "write a run's notebook as executed to a file")
+    export = _add(commands, "export", "write a run's notebook as executed, or all of the run, to a file")
     _run_name(export)
-    export.add_argument("-o", "--output", metavar="EXECUTED.ipynb", help="file to write (default: RUN.ipynb)")
+    export.add_argument(
+        "-o",
+        "--output",
+        metavar="FILE",
+        help="RUN.ipynb (the default), or RUN.zip with record, logs and values",
+    )
     delete = _add(commands, "delete", "delete a run with its logs")
     _run_name(delete, optional=False)
     gc = _add(commands, "gc", "remove stored values that nothing refers to any more")
@@ -160,7 +188,9 @@ def _schedules(commands: _Commands) -> None:
     add.add_argument("--cron", required=True, help='five fields, for example "0 6 * * 1-5"')
     add.add_argument("--name", help="name of the schedule")
     add.add_argument("--timezone", help="for example Europe/Berlin (default: of this machine)")
-    add.add_argument("--catchup", action="store_true", help="make up for times missed while the machine was off")
+    add.add_argument(
+        "--catchup", action="store_true", help="make up for times missed while the machine was off"
+    )
     _parameters(add)
     _json(add)
     _json(_add(actions, "list", "list schedules"))

@@ -16,7 +16,7 @@ _MARKS = {
     "PENDING": "·",
     "RUNNING": "▸",
     "SUCCEEDED": "✓",
-    "SKIPPED": "–",
+    "SKIPPED": "\u2013",
     "FAILED": "✗",
     "CANCELING": "▸",
     "CANCELED": "■",
@@ -37,7 +37,9 @@ def line(step: Step, width: int) -> str:
     """One step in words: name, state, duration, whether cached, and why it waits or failed."""
     name = ("  " if step.get("parent") else "") + str(step["name"])
     state = "cached" if step.get("cached") else str(step["state"]).lower()
-    reason = one_line(str(step.get("reason") or "")) if step["state"] in {"PENDING", "FAILED", "SKIPPED"} else ""
+    reason = (
+        one_line(str(step.get("reason") or "")) if step["state"] in {"PENDING", "FAILED", "SKIPPED"} else ""
+    )
     attempt = f"  attempt {step['attempt']}" if (step.get("attempt") or 0) > 1 else ""
     return f"{name.ljust(width)}  {state.ljust(9)}  {took(step).rjust(9)}{attempt}  {reason}".rstrip()
 

@@ -32,23 +32,19 @@ def newest(name: str | None) -> Run:
     return found[0]
 
 
-def values(pairs: list[tuple[str, str]]) -> dict[str, str]:
-    """Give -p options as a mapping; raises Invalid if one is given twice."""
-    found: dict[str, str] = {}
-    for name, value in pairs:
-        if name in found:
-            raise Invalid(f"parameter {name} is given twice", where=Where(field=name))
-        found[name] = value
-    return found
-
-
 def run(args: Namespace) -> int:
     """``jupyter kf run``."""
     from jupyter_ext import pipelines
+    from jupyter_ext.pipelines.snippets import read_limits, read_parameters
 
     writable(args.output)
     started = pipelines.run(
-        args.file, parameters=values(args.parameters), from_=args.start, only=args.only, cache=not args.no_cache
+        args.file,
+        parameters=read_parameters(args.parameters),
+        from_=args.start,
+        only=args.only,
+        cache=not args.no_cache,
+        resources=read_limits(args.limit),
     )
     return follow(started, args)
 
@@ -136,18 +132,23 @@ def _conclude(run: Run, output: str | None) -> None:
         say(f"Executed notebook: {output}")
 
 
-def writable(output: str | None) -> None:
+def writable(output: str | None, suffixes: tuple[str, ...] = (".ipynb",)) -> None:
     """Find out before the run whether its result can be written; raises Invalid."""
     if not output:
         return
     path = Path(output)
     where = Where(field="--output")
-    if path.is_dir() or path.suffix != ".ipynb":
-        raise Invalid(f"{output} is not the name of a notebook", where=where, hint="Give a file name ending in .ipynb.")
+    if path.is_dir() or path.suffix not in suffixes:
+        hint = f"Give a file name ending in {' or '.join(suffixes)}."
+        raise Invalid(f"{output} cannot be the file to write", where=where, hint=hint)
     if not path.absolute().parent.is_dir():
-        raise Invalid(f"there is no folder {path.parent}", where=where, hint="Make it first, or give another name.")
+        raise Invalid(
+            f"there is no folder {path.parent}", where=where, hint="Make it first, or give another name."
+        )
     if not os.access(path.absolute().parent, os.W_OK):
-        raise Invalid(f"nothing can be written to {path.absolute().parent}", where=where, hint="Give another name.")
+        raise Invalid(
+            f"nothing can be written to {path.absolute().parent}", where=where, hint="Give another name."
+        )
 
 
 def write_notebook(path: Path, notebook: dict[str, Any]) -> None:
@@ -172,7 +173,9 @@ def write_notebook(path: Path, notebook: dict[str, Any]) -> None:
                 Path(file.name).unlink(missing_ok=True)
                 raise
     except OSError as error:
-        raise KubeflowError(f"{path} cannot be written: {error.strerror}", hint="Give another place for it.") from error
+        raise KubeflowError(
+            f"{path} cannot be written: {error.strerror}", hint="Give another place for it."
+        ) from error
 
 
 def reproduce(args: Namespace) -> int:
@@ -197,4 +200,9 @@ def refused(error: KubeflowError) -> dict[str, object]:
     }
 
 
-COMMANDS: dict[str, Callable[[Any], int]] = {"run": run, "resume": resume, "rerun": rerun, "reproduce": reproduce}
+COMMANDS: dict[str, Callable[[Any], int]] = {
+    "run": run,
+    "resume": resume,
+    "rerun": rerun,
+    "reproduce": reproduce,
+}

@@ -7,7 +7,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from .running import values
 from .text import as_json, say, table
 
 
@@ -26,12 +25,13 @@ def schedule(args: Namespace) -> int:
 
 def _add(args: Namespace) -> int:
     from jupyter_ext import pipelines
+    from jupyter_ext.pipelines.snippets import read_parameters
 
     found = pipelines.schedule(
         args.file,
         args.cron,
         name=args.name,
-        parameters=values(args.parameters),
+        parameters=read_parameters(args.parameters),
         timezone=args.timezone,
         catchup=args.catchup,
     )
@@ -69,7 +69,7 @@ def _list(args: Namespace) -> int:
 def _pause(args: Namespace) -> int:
     from jupyter_ext import pipelines
 
-    pipelines.schedule_set(args.schedule, False)
+    pipelines.schedule_set(args.schedule, enabled=False)
     say(f"{args.schedule} starts no more runs.")
     return 0
 
@@ -77,7 +77,7 @@ def _pause(args: Namespace) -> int:
 def _resume(args: Namespace) -> int:
     from jupyter_ext import pipelines
 
-    pipelines.schedule_set(args.schedule, True)
+    pipelines.schedule_set(args.schedule, enabled=True)
     say(f"{args.schedule} starts runs again.")
     return 0
 

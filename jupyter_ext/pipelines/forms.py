@@ -38,10 +38,21 @@ class FormModel:
     start: str = ALL_STEPS
     only: str = ALL_STEPS
     cache: bool = True
+    resources: dict[str, dict[str, str]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         defaults = {parameter.name: shown(parameter) for parameter in self.pipeline.parameters}
         self.values = {**defaults, **self.values}
+        typed = self.resources
+        self.resources = {name: {**asked, **typed.get(name, {})} for name, asked in self._declared().items()}
+
+    def _declared(self) -> dict[str, dict[str, str]]:
+        """Give what each step asks for by itself, as the form shows it."""
+        return {
+            step.name: {"cpu": step.cpu or "", "memory": step.memory or "", "gpu": step.gpu or ""}
+            for step in self.pipeline.steps
+            if step.kind == "step"
+        }
 
     @property
     def steps(self) -> list[str]:
@@ -63,9 +74,35 @@ class FormModel:
         for name, chosen in (("from", self.start), ("only", self.only)):
             if chosen not in {ALL_STEPS, *self.steps}:
                 found[name] = f"There is no step {chosen!r}."
-        if self.start != ALL_STEPS and self.only != ALL_STEPS:
+        if ALL_STEPS not in {self.start, self.only}:
             found["only"] = "Choose a first step or a single step, not both."
+        return {**found, **self._misfits()}
+
+    def _misfits(self) -> dict[str, str]:
+        """Give the sentence under each request for resources, by ``step.resource``."""
+        from jupyter_ext.cluster.discover import current
+        from jupyter_ext.pipelines import settings, submit
+
+        found: dict[str, str] = {}
+        for step, asked in self.changed_resources().items():
+            for name, amount in asked.items():
+                try:
+                    settings.resource(name, amount)
+                    submit.require_fit(
+                        current(), submit.with_resources(self.pipeline, {step: {name: amount}})
+                    )
+                except KubeflowError as error:
+                    found[f"{step}.{name}"] = str(error)
         return found
+
+    def changed_resources(self) -> dict[str, dict[str, str]]:
+        """Give the requests that differ from the notebook's own."""
+        declared = self._declared()
+        found = {
+            step: {name: text for name, text in asked.items() if text and text != declared[step][name]}
+            for step, asked in self.resources.items()
+        }
+        return {step: asked for step, asked in found.items() if asked}
 
     def changed(self) -> dict[str, Any]:
         """Give the parameters that differ from the notebook's own values, as values of their types.
@@ -97,6 +134,8 @@ class FormModel:
             found["only"] = self.only
         if not self.cache:
             found["cache"] = False
+        if asked := self.changed_resources():
+            found["resources"] = asked
         return found
 
     def to_spec(self) -> dict[str, Any]:
@@ -118,19 +157,12 @@ class FormModel:
             start=options.get("from") or ALL_STEPS,
             only=options.get("only") or ALL_STEPS,
             cache=options.get("cache", True),
+            resources={step: dict(asked) for step, asked in (options.get("resources") or {}).items()},
         )
 
     def code(self) -> str:
         """Give the Python that does the same."""
         return snippets.python(self.path, self.changed(), self.options)
-
-    def needs(self) -> list[tuple[str, str]]:
-        """Give each step that asks for resources, and what it asks for."""
-        return [
-            (step.name, ", ".join(f"{amount} {name}" for name, amount in step.resources.items()))
-            for step in self.pipeline.steps
-            if step.resources
-        ]
 
     def run(self) -> Run:
         """Start it; raises Invalid and Unfit."""
@@ -143,6 +175,7 @@ class FormModel:
             from_=options.get("from"),
             only=options.get("only"),
             cache=self.cache,
+            resources=options.get("resources"),
         )
 
 
@@ -154,17 +187,27 @@ class Form:
 
         self.model = model
         self.run: Run | None = None
-        self._notes = {name: w.HTML() for name in ("", "from", "only", *model.values)}
+        requests = [f"{step}.{name}" for step, asked in model.resources.items() for name in asked]
+        self._notes = {name: w.HTML() for name in ("", "from", "only", *model.values, *requests)}
         self._fields = {parameter.name: self._field(parameter) for parameter in model.pipeline.parameters}
+        self._requests = {name: self._request(*name.rsplit(".", 1)) for name in requests}
         steps = [ALL_STEPS, *model.steps]
         wide = {"description_width": "initial"}
         self._start = w.Dropdown(options=steps, value=model.start, description="First step", style=wide)
         self._only = w.Dropdown(options=steps, value=model.only, description="Single step", style=wide)
-        self._cache = w.Checkbox(value=model.cache, description="Take results of earlier runs", style=wide, indent=False)
+        self._cache = w.Checkbox(
+            value=model.cache, description="Take results of earlier runs", style=wide, indent=False
+        )
         self._button = w.Button(description="Run", button_style="primary", tooltip="Start the run")
         self._code = w.HTML()
         self._result = w.Output()
-        for widget in (*self._fields.values(), self._start, self._only, self._cache):
+        for widget in (
+            *self._fields.values(),
+            *self._requests.values(),
+            self._start,
+            self._only,
+            self._cache,
+        ):
             widget.observe(self._typed, names="value")
         self._button.on_click(self._start_run)
         self.box = w.VBox(self._rows())
@@ -177,31 +220,53 @@ class Form:
         style = {"description_width": "initial"}
         tip = f"{parameter.type}, by default {parameter.default!r} (cell {parameter.cell}, line {parameter.line})"
         if parameter.type == "bool":
-            return w.Checkbox(value=bool(value), description=parameter.name, style=style, tooltip=tip, indent=False)
+            return w.Checkbox(
+                value=bool(value), description=parameter.name, style=style, tooltip=tip, indent=False
+            )
         return w.Text(
             value=str(value), description=parameter.name, style=style, tooltip=tip, continuous_update=True,
             layout=w.Layout(width="30em"),
         )  # fmt: skip
 
-    def _rows(self) -> list[Any]:
-        from html import escape
-
+    def _request(self, step: str, name: str) -> Any:
         import ipywidgets as w
 
-        needs = "".join(f"<li>{escape(name)}: {escape(text)}</li>" for name, text in self.model.needs())
+        units = {"cpu": "CPU", "memory": "Memory", "gpu": "GPUs"}
+        hints = {"cpu": "0.5", "memory": "4Gi", "gpu": "1"}
+        return w.Text(
+            value=self.model.resources[step][name], description=units[name], placeholder=hints[name],
+            tooltip=f"{units[name]} for step {step}", style={"description_width": "initial"},
+            layout=w.Layout(width="11em"),
+        )  # fmt: skip
+
+    def _resources(self) -> Any:
+        """Give one line per step, folded away."""
+        import ipywidgets as w
+
+        lines = []
+        for step, asked in self.model.resources.items():
+            fields = [self._requests[f"{step}.{name}"] for name in asked]
+            lines.append(w.HBox([w.Label(step, layout=w.Layout(width="12em")), *fields]))
+            lines += [self._notes[f"{step}.{name}"] for name in asked]
+        return w.Accordion(children=[w.VBox(lines)], titles=("Resources of each step",), selected_index=None)
+
+    def _rows(self) -> list[Any]:
+        import ipywidgets as w
+
         rows: list[Any] = [self._notes[""]]
         for name, widget in self._fields.items():
             rows += [widget, self._notes[name]]
         rows += [self._start, self._notes["from"], self._only, self._notes["only"], self._cache]
-        if needs:
-            rows.append(w.HTML(f"<b>Resources asked for</b><ul>{needs}</ul>"))
         code = w.Accordion(children=[self._code], titles=("Show code",), selected_index=None)
-        return [*rows, self._button, code, self._result]
+        return [*rows, self._resources(), self._button, code, self._result]
 
     def _typed(self, _: object) -> None:
         self.model.values = {name: widget.value for name, widget in self._fields.items()}
         self.model.start, self.model.only = self._start.value, self._only.value
         self.model.cache = self._cache.value
+        for name, widget in self._requests.items():
+            step, resource = name.rsplit(".", 1)
+            self.model.resources[step][resource] = widget.value.strip()
         self._refresh()
 
     def _refresh(self) -> None:
@@ -210,7 +275,11 @@ class Form:
         problems = self.model.problems()
         for name, note in self._notes.items():
             text = escape(problems.get(name, ""))
-            note.value = f'<span role="alert" style="color:var(--jp-error-color1, #d32f2f)">{text}</span>' if text else ""
+            note.value = (
+                f'<span role="alert" style="color:var(--jp-error-color1, #d32f2f)">{text}</span>'
+                if text
+                else ""
+            )
         self._button.disabled = bool(problems)
         self._button.tooltip = next(iter(problems.values()), "Start the run")
         self._code.value = f"<pre>{escape(self.model.code())}</pre>"
@@ -225,7 +294,7 @@ class Form:
             except KubeflowError as error:
                 sys_error(error)
             else:
-                display(self.run)
+                display(self.run)  # type: ignore[no-untyped-call]
 
     def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> Any:
         del include, exclude

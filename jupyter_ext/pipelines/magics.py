@@ -5,10 +5,14 @@ being executed, and the line says the same there. Loading costs a few millisecon
 imported when it is used.
 """
 
+# IPython's decorators have no types.
+# mypy: disable-error-code="no-untyped-call,untyped-decorator"
+
 from __future__ import annotations
 
 import os
 import re
+import shlex
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -19,13 +23,14 @@ from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 from IPython.core.completer import CompletionContext, SimpleCompletion, SimpleMatcherResult, context_matcher
 from IPython.core.error import UsageError
 from IPython.core.magic import Magics, cell_magic, line_magic, magics_class, no_var_expand
-from IPython.core.magic_arguments import argument, magic_arguments, parse_argstring
+from IPython.core.magic_arguments import argument, magic_arguments
 
 from jupyter_ext.errors import Invalid, KubeflowError
 
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
 
+    from jupyter_ext.pipelines.settings import Settings
     from jupyter_ext.pipelines.widgets import RunsView
 
 P = ParamSpec("P")
@@ -65,7 +70,11 @@ def current_notebook(namespace: dict[str, Any]) -> Path:
     path = Path(re.sub(r"^RTC:", "", str(named)))
     if path.suffix in {".ipynb", ".py"} and path.is_file():
         return path
-    what = f"the file of this notebook is not {path.name!r} any more" if named else "the file of this notebook is not known here"
+    what = (
+        f"the file of this notebook is not {path.name!r} any more"
+        if named
+        else "the file of this notebook is not known here"
+    )
     raise Invalid(what, hint="Name it, for example: %pipeline run NOTEBOOK.ipynb")
 
 
@@ -76,6 +85,12 @@ class PipelineMagics(Magics):
     def __init__(self, shell: InteractiveShell) -> None:
         super().__init__(shell)
         self.done: dict[str, Done] = {}
+
+    @property
+    def namespace(self) -> dict[str, Any]:
+        """The user's names."""
+        assert self.shell is not None
+        return self.shell.user_ns
 
     @no_var_expand
     @cell_magic
@@ -91,17 +106,21 @@ class PipelineMagics(Magics):
 
             %%step train --after prepare --cpu 2 --for "depth in [2, 4, 8]" --collect scores
         """
-        from jupyter_ext.pipelines import execute, grammar
+        from jupyter_ext.pipelines import execute
 
-        settings = grammar.parse_step_line(line)
+        name, settings = _step_line(line)
         begun = time.monotonic()
         state = "FAILED"
         try:
             state = execute.live(
-                self.shell, cell, when=settings.when, foreach=settings.foreach, collect=tuple(settings.collect)
+                self.shell,
+                cell,
+                when=settings.when,
+                foreach=settings.foreach,
+                collect=tuple(settings.collect),
             )
         finally:
-            self.done[settings.name] = Done(settings.name, state, time.monotonic() - begun)
+            self.done[name] = Done(name, state, time.monotonic() - begun)
 
     @no_var_expand
     @cell_magic
@@ -127,8 +146,10 @@ class PipelineMagics(Magics):
     @argument("--from", dest="start", metavar="STEP", help="run from this step on")
     @argument("--only", metavar="STEP", help="run this step alone")
     @argument("--no-cache", action="store_true", help="take no result of an earlier run")
+    @argument("--limit", action="append", default=[], metavar="STEP:RESOURCE:AMOUNT", help="for this run")
     @argument("--wait", action="store_true", help="come back only when the run has finished")
     @argument("-o", "--output", metavar="FILE", help="file to write (compile)")
+    @no_var_expand
     @line_magic
     @told
     def pipeline(self, line: str) -> object:
@@ -136,13 +157,16 @@ class PipelineMagics(Magics):
 
         check shows graph and problems; run starts a run and returns its handle, which shows itself live; code
         shows the same run as Python and as a command; compile writes Kubeflow's YAML; form asks for the
-        parameters. The notebook is taken as last saved. Example:
+        parameters. The notebook is taken as last saved, and the line as it stands: for values that are computed
+        there is jupyter_ext.pipelines.run. Example:
 
             run = %pipeline run -p lr=0.1 --from train
         """
-        args = parse_argstring(self.pipeline, line)
-        path = Path(args.file) if args.file else current_notebook(self.shell.user_ns)
-        values = dict(_pair(text) for text in args.parameter)
+        from jupyter_ext.pipelines.snippets import read_parameters
+
+        args = _arguments(self.pipeline, line)
+        path = Path(args.file) if args.file else current_notebook(self.namespace)
+        values = read_parameters(args.parameter)
         return getattr(self, f"_{args.action}")(path, values, args)
 
     def _check(self, path: Path, values: dict[str, str], args: Any) -> object:
@@ -154,17 +178,26 @@ class PipelineMagics(Magics):
 
     def _run(self, path: Path, values: dict[str, str], args: Any) -> object:
         from jupyter_ext import pipelines
+        from jupyter_ext.pipelines.snippets import read_limits
 
         return pipelines.run(
-            path, parameters=values, from_=args.start, only=args.only, cache=not args.no_cache, wait=args.wait
+            path,
+            parameters=values,
+            from_=args.start,
+            only=args.only,
+            cache=not args.no_cache,
+            resources=read_limits(args.limit),
+            wait=args.wait,
         )
 
     def _code(self, path: Path, values: dict[str, str], args: Any) -> object:
         from jupyter_ext.pipelines import check
         from jupyter_ext.pipelines.forms import FormModel
-        from jupyter_ext.pipelines.snippets import Code
+        from jupyter_ext.pipelines.snippets import Code, read_limits
 
-        spec = {"path": str(path), "parameters": values, "options": _options(args)}
+        options = {"from": args.start, "only": args.only, "cache": not args.no_cache}
+        options["resources"] = read_limits(args.limit)
+        spec = {"path": str(path), "parameters": values, "options": options}
         return Code(FormModel.from_spec(check(path), spec).code())
 
     def _compile(self, path: Path, values: dict[str, str], args: Any) -> object:
@@ -193,26 +226,30 @@ class PipelineMagics(Magics):
         from jupyter_ext import pipelines
         from jupyter_ext.pipelines.widgets import RunsView
 
-        args = parse_argstring(self.runs, line)
+        args = _arguments(self.runs, line)
         if args.limit < 1:
             raise Invalid("--limit must be at least 1")
         return RunsView(pipelines.runs(limit=args.limit, state=args.state and args.state.upper()))
 
 
-def _pair(text: str) -> tuple[str, str]:
-    name, equals, value = text.partition("=")
-    if not equals or not name:
-        raise Invalid(f"{text!r} is not NAME=VALUE")
-    return name, value
+def _arguments(magic: Any, line: str) -> Any:
+    """Read a line as a shell would: IPython's own reader leaves quotation marks in the values."""
+    try:
+        words = shlex.split(line)
+    except ValueError:
+        raise UsageError("a quotation mark is not closed") from None
+    return magic.parser.parse_args(words)
 
 
-def _options(args: Any) -> dict[str, Any]:
-    return {"from": args.start, "only": args.only, "cache": not args.no_cache}
+def _step_line(line: str) -> tuple[str, Settings]:
+    """Read the line as the pipeline does; raises Invalid for the first thing that is wrong."""
+    from jupyter_ext.pipelines import stepline
+    from jupyter_ext.pipelines.model import Cell
 
-
-STEP_OPTIONS = (
-    "--after", "--cpu", "--memory", "--gpu", "--image", "--retry", "--timeout", "--cache", "--if", "--for", "--collect",
-)  # fmt: skip
+    marks = stepline.read(Cell(1, "", ""), line)
+    for problem in marks.problems:
+        raise Invalid(problem.message, hint=problem.remedy or None)
+    return str(marks.name), marks.settings
 
 
 def _offers(line: str) -> Iterator[str]:
@@ -221,7 +258,9 @@ def _offers(line: str) -> Iterator[str]:
     *before, _ = rest.split(" ")
     last = before[-1] if before else ""
     if head == "%%step":
-        yield from ("on", "off") if last == "--cache" else STEP_OPTIONS
+        from jupyter_ext.pipelines.stepline import _FLAGS, _OPTIONS
+
+        yield from ("on", "off") if last == "--cache" else (*_OPTIONS, *_FLAGS)
     elif head in {"%pipeline", "%runs"}:
         parser = getattr(PipelineMagics, head[1:]).parser
         if head == "%pipeline" and not [word for word in before if word]:

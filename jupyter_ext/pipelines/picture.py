@@ -67,7 +67,7 @@ def run_html(resource: Resource) -> str:
     mark, word, colour = _look(resource.phase)
     head = (
         f'<div><b style="color:{colour}">{mark} {escape(word)}</b> <b>{escape(resource.title)}</b> '
-        f'<code>{escape(resource.name)}</code> {duration(status.get("seconds"))}</div>'
+        f"<code>{escape(resource.name)}</code> {duration(status.get('seconds'))}</div>"
     )
     reason = f"<div>{escape(resource.reason)}</div>" if resource.reason else ""
     graph = resource.spec.get("pipeline", {}).get("graph") or {}
@@ -111,7 +111,9 @@ def _error(error: Mapping[str, Any] | None) -> str:
     sentence = ": ".join(part for part in (kind, text.strip()) if part)
     where = f" ({', '.join(place)})" if place else ""
     traceback = "\n".join(str(line).rstrip("\n") for line in error.get("traceback") or ())
-    details = f"<details><summary>Traceback</summary><pre>{escape(traceback)}</pre></details>" if traceback else ""
+    details = (
+        f"<details><summary>Traceback</summary><pre>{escape(traceback)}</pre></details>" if traceback else ""
+    )
     _, _, colour = _look("FAILED")
     return f'<div role="alert" style="color:{colour}">{escape(sentence)}{escape(where)}</div>{details}'
 
@@ -167,7 +169,9 @@ def graph_svg(names: Sequence[str], edges: Sequence[tuple[str, str]], states: Ma
         start = (width - len(row) * (_WIDTH + _GAP_X) + _GAP_X) / 2
         for position, name in enumerate(row):
             place[name] = (start + position * (_WIDTH + _GAP_X), 1 + level * (_HEIGHT + _GAP_Y))
-    lines = [_line(place[source], place[target]) for source, target in edges if source in place and target in place]
+    lines = [
+        _line(place[source], place[target]) for source, target in edges if source in place and target in place
+    ]
     boxes = [_box(name, place[name], states.get(name)) for name in names]
     return (
         f'<svg role="img" aria-label="Graph of {len(names)} steps" width="{width:.0f}" height="{height:.0f}" '
@@ -259,5 +263,8 @@ def runs_html(resources: Iterable[Resource]) -> str:
             f'<td style="text-align:left">{escape(resource.reason[:120])}</td>',
         )
         rows.append(f"<tr>{''.join(cells)}</tr>")
-    head = "".join(f'<th style="text-align:left">{name}</th>' for name in ("Run", "State", "Created (UTC)", "Took", "Reason"))
+    head = "".join(
+        f'<th style="text-align:left">{name}</th>'
+        for name in ("Run", "State", "Created (UTC)", "Took", "Reason")
+    )
     return f'<table aria-label="Runs"><thead><tr>{head}</tr></thead><tbody>{"".join(rows)}</tbody></table>'

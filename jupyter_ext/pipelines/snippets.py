@@ -7,14 +7,18 @@ from __future__ import annotations
 
 import json
 import shlex
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
+from jupyter_ext.errors import Invalid, Where
+
 Options = Mapping[str, Any]
+"""Members ``from``, ``only``, ``cache`` and ``resources`` (``{step: {"cpu": "2"}}``); each may be missing."""
+Resources = Mapping[str, Mapping[str, str]]
 
 
 def snippets(path: str, parameters: Mapping[str, Any], options: Options) -> dict[str, str]:
-    """Give the run of a notebook as ``{"python", "cli", "magic"}``; options are ``from``, ``only``, ``cache``."""
+    """Give the run of a notebook as ``{"python", "cli", "magic"}``."""
     return {
         "python": python(path, parameters, options),
         "cli": cli(path, parameters, options),
@@ -26,7 +30,7 @@ def python(path: str, parameters: Mapping[str, Any], options: Options) -> str:
     """Two lines of Python."""
     arguments = [repr(path)]
     # A parameter may have the name of an option of run(), or one that is no Python name.
-    taken = {"path", "parameters", "from_", "only", "cache", "wait", "notebook", "trigger"}
+    taken = {"path", "parameters", "from_", "only", "cache", "wait", "notebook", "trigger", "resources"}
     if all(name.isidentifier() and name not in taken for name in parameters):
         arguments += [f"{name}={value!r}" for name, value in parameters.items()]
     else:
@@ -37,6 +41,8 @@ def python(path: str, parameters: Mapping[str, Any], options: Options) -> str:
         arguments.append(f"only={options['only']!r}")
     if options.get("cache") is False:
         arguments.append("cache=False")
+    if options.get("resources"):
+        arguments.append(f"resources={ {step: dict(asked) for step, asked in options['resources'].items()} }")
     return f"import jupyter_ext as kf\nrun = kf.pipelines.run({', '.join(arguments)})"
 
 
@@ -49,9 +55,7 @@ def cli(path: str, parameters: Mapping[str, Any], options: Options) -> str:
 def magic(path: str, parameters: Mapping[str, Any], options: Options) -> str:
     """One line for a cell: ``%pipeline`` means the notebook that it stands in."""
     del path
-    # IPython would put variables in place of $name and {name}.
-    words = [word.replace("$", "$$").replace("{", "{{").replace("}", "}}") for word in _flags(parameters, options)]
-    return shlex.join(["%pipeline", "run", *words])
+    return shlex.join(["%pipeline", "run", *_flags(parameters, options)])
 
 
 def _flags(parameters: Mapping[str, Any], options: Options) -> list[str]:
@@ -61,7 +65,40 @@ def _flags(parameters: Mapping[str, Any], options: Options) -> list[str]:
             words += [f"--{name}", str(options[name])]
     if options.get("cache") is False:
         words.append("--no-cache")
-    return words
+    limits: Resources = options.get("resources") or {}
+    return words + [
+        word
+        for step, asked in limits.items()
+        for name, amount in asked.items()
+        for word in ("--limit", f"{step}:{name}:{amount}")
+    ]
+
+
+def read_parameters(texts: Iterable[str]) -> dict[str, str]:
+    """Read words of the form NAME=VALUE; raises Invalid for other forms and for a name given twice."""
+    found: dict[str, str] = {}
+    for text in texts:
+        name, equals, value = text.partition("=")
+        name = name.strip()
+        if not equals or not name:
+            raise Invalid(f"{text!r} is not NAME=VALUE", hint="Write for example -p lr=0.1")
+        if name in found:
+            raise Invalid(f"parameter {name} is given twice", where=Where(field=name))
+        found[name] = value
+    return found
+
+
+def read_limits(texts: Iterable[str]) -> dict[str, dict[str, str]]:
+    """Read words of the form STEP:RESOURCE:AMOUNT; raises Invalid for other forms."""
+    found: dict[str, dict[str, str]] = {}
+    for text in texts:
+        parts = text.split(":")
+        if len(parts) != 3 or not all(parts):
+            raise Invalid(
+                f"{text!r} is not STEP:RESOURCE:AMOUNT", hint="Write for example --limit train:memory:4Gi"
+            )
+        found.setdefault(parts[0], {})[parts[1]] = parts[2]
+    return found
 
 
 def value_text(value: object) -> str:

@@ -81,7 +81,7 @@ def show(run: Run) -> None:
     bundle: dict[str, Any] = static(resource)
     if widget is not None:
         bundle |= {key: value for key, value in _view_of(widget).items() if key == WIDGET}
-    handle = display(bundle, raw=True, display_id=True)
+    handle = display(bundle, raw=True, display_id=True)  # type: ignore[no-untyped-call]
     if resource.finished or handle is None:
         return
 
@@ -146,7 +146,7 @@ def _widget_class() -> Any:
 
         _esm = _ESM
         html = traitlets.Unicode().tag(sync=True)
-        actions = traitlets.List().tag(sync=True)
+        actions: Any = traitlets.List().tag(sync=True)
         label = traitlets.Unicode().tag(sync=True)
 
     return RunWidget

@@ -69,7 +69,8 @@ def status() -> dict[str, Any]:
             "cpuMilli": machine.cpu_milli,
             "memoryBytes": machine.memory_bytes,
             "gpus": [
-                {"uuid": gpu.uuid, "index": gpu.index, "name": gpu.name, "memory": gpu.memory} for gpu in machine.gpus
+                {"uuid": gpu.uuid, "index": gpu.index, "name": gpu.name, "memory": gpu.memory}
+                for gpu in machine.gpus
             ],
         },
         "health": {"ok": not broken, "problems": [f"{check.name}: {check.detail}" for check in broken]},

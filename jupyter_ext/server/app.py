@@ -23,7 +23,9 @@ class KubeflowServer(ExtensionApp):
     name = "jupyter_kubeflow"
     load_other_extensions = True
 
-    tick_seconds = Float(10.0, help="Seconds between two looks after schedules and running runs.").tag(config=True)
+    tick_seconds = Float(10.0, help="Seconds between two looks after schedules and running runs.").tag(
+        config=True
+    )
 
     _watcher: Watcher | None = None
     _ticking: asyncio.Task[None] | None = None

@@ -1,6 +1,7 @@
 """Stored bytes for a browser. They come from users' code: nothing in them may run or be taken for a page."""
 
 # ruff: noqa: D102 - each verb says what it does in its Operation
+# mypy: disable-error-code="untyped-decorator"
 
 from __future__ import annotations
 
@@ -28,7 +29,9 @@ class BlobHandler(KubeflowHandler):
 
     @web.authenticated
     @authorized("read", "kubeflow.blobs")
-    @operation(Operation("The bytes of a stored value, artifact or output.", "read", query=QUERY, reply="*/*"))
+    @operation(
+        Operation("The bytes of a stored value, artifact or output.", "read", query=QUERY, reply="*/*")
+    )
     async def get(self, digest: str) -> None:
         query = self.query(QUERY)
         path = await self.blocking(lambda: access.cluster().blobs.path(digest))

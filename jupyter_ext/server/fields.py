@@ -39,13 +39,17 @@ class Field:
     def read(self, value: object, place: str) -> Any:
         """Give the value if it is what it should be; raises Invalid naming ``place``."""
         where = Where(field=place)
-        if isinstance(value, bool) is not (self.type == "boolean") or not isinstance(value, _PYTHON[self.type]):
+        if isinstance(value, bool) is not (self.type == "boolean") or not isinstance(
+            value, _PYTHON[self.type]
+        ):
             raise Invalid(f"{place} must be {_ARTICLE[self.type]}, not {_name(value)}", where=where)
         size = value if isinstance(value, int) else len(value)  # type: ignore[arg-type]
         if size > self.limit or (self.type == "integer" and size < 0):
             raise Invalid(f"{place} is too large", where=where, hint=f"The limit is {self.limit}.")
         if self.choices and value not in self.choices:
-            raise Invalid(f"{place} cannot be {value!r}", where=where, hint=f"Choose {', '.join(self.choices)}.")
+            raise Invalid(
+                f"{place} cannot be {value!r}", where=where, hint=f"Choose {', '.join(self.choices)}."
+            )
         return read(self.fields, value, place + ".") if self.fields else value
 
     def schema(self) -> dict[str, Any]:
@@ -95,7 +99,9 @@ def read(fields: Iterable[Field], body: object, prefix: str = "") -> dict[str, A
     for name in body:
         if name not in known:
             expected = ", ".join(known) or "nothing"
-            raise Invalid(f"{prefix}{name} is not known here", where=Where(field=name), hint=f"Known: {expected}.")
+            raise Invalid(
+                f"{prefix}{name} is not known here", where=Where(field=name), hint=f"Known: {expected}."
+            )
     values = {}
     for name, field in known.items():
         value = body.get(name)
@@ -117,8 +123,10 @@ def read_query(fields: Iterable[Field], given: Mapping[str, str]) -> dict[str, A
         if text is None or text == "":
             continue
         if field.type == "integer":
-            if not text.isdecimal() or len(text) > 9:
-                raise Invalid(f"{field.name} must be a whole number, not {text[:40]!r}", where=Where(field=field.name))
+            if not (text.isascii() and text.isdecimal() and len(text) <= 9):
+                raise Invalid(
+                    f"{field.name} must be a whole number, not {text[:40]!r}", where=Where(field=field.name)
+                )
             body[field.name] = int(text)
         elif field.type == "boolean":
             body[field.name] = text.lower() in {"1", "true", "yes"}

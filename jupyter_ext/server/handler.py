@@ -118,7 +118,9 @@ class KubeflowHandler(APIHandler):
     def body(self, spec: tuple[Field, ...], limit: int = SMALL) -> dict[str, Any]:
         """The JSON body; raises Invalid."""
         if len(self.request.body) > limit:
-            raise TooLarge(f"the request has {len(self.request.body)} bytes", hint=f"The limit is {limit} bytes.")
+            raise TooLarge(
+                f"the request has {len(self.request.body)} bytes", hint=f"The limit is {limit} bytes."
+            )
         text = self.request.body.strip()
         try:
             value = json.loads(text) if text else None
@@ -149,7 +151,9 @@ class KubeflowHandler(APIHandler):
             what = "the server extension met something it did not expect"
             hint = "The server's log has the details."
         message = what if hint is None else f"{what}. {hint}"
-        self.finish(encode({"message": message, "what": what, "where": {}, "hint": hint, "status": status_code}))
+        self.finish(
+            encode({"message": message, "what": what, "where": {}, "hint": hint, "status": status_code})
+        )
 
 
 class TooLarge(KubeflowError):

@@ -1,6 +1,7 @@
 """A notebook before it runs: checked while it is edited, compiled, and as code to copy."""
 
 # ruff: noqa: D102 - each verb says what it does in its Operation
+# mypy: disable-error-code="untyped-decorator"
 
 from __future__ import annotations
 

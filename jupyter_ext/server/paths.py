@@ -60,7 +60,9 @@ async def locate(contents: Any, path: str, *, must_exist: bool = True) -> Locate
         except web.HTTPError as error:
             if error.status_code >= 500:
                 raise
-            raise NotFound(f"there is no notebook {path!r} on this server", where=Where(field="path")) from None
+            raise NotFound(
+                f"there is no notebook {path!r} on this server", where=Where(field="path")
+            ) from None
     elif not contents.allow_hidden and any(part.startswith(".") for part in path.split("/")):
         raise NotFound(f"{path!r} is in a hidden folder", where=Where(field="path"))
     root = getattr(contents, "root_dir", None)
@@ -79,7 +81,8 @@ def server_path(path: str | None, root: str | None) -> str | None:
     if not path or not root:
         return None
     relative = os.path.relpath(path, root) if os.path.isabs(path) else path  # noqa: PTH117
-    return None if relative.startswith("..") else relative.replace(os.sep, "/")
+    outside = relative == os.pardir or relative.startswith(os.pardir + os.sep)
+    return None if outside else relative.replace(os.sep, "/")
 
 
 async def save_beside(contents: Any, path: str, notebook: dict[str, Any]) -> str:

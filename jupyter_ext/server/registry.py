@@ -48,7 +48,9 @@ class Kind:
 PATH = Field("path", "string", "Notebook (or .py file) relative to the server's root.", limit=4096)
 NOTEBOOK = Field("notebook", "object", "Content as in the editor; the path then only names it.", limit=1000)
 CONTENT = Field("content", "object", "Content as in the editor; the path then only names it.", limit=1000)
-PARAMETERS = Field("parameters", "object", "Values for the notebook's parameters, by name.", default={}, limit=1000)
+PARAMETERS = Field(
+    "parameters", "object", "Values for the notebook's parameters, by name.", default={}, limit=1000
+)
 STEP = Field("step", "string", "Name of a step.", limit=400)
 OPTIONS = Field(
     "options",
@@ -59,6 +61,9 @@ OPTIONS = Field(
         Field("from", "string", "Run from this step on; earlier values come from the cache.", limit=400),
         Field("only", "string", "Run this step alone.", limit=400),
         Field("cache", "boolean", "Whether results of earlier runs may be taken.", default=True),
+        Field(
+            "resources", "object", "What steps ask for, this time: {step: {cpu, memory, gpu}}.", limit=1000
+        ),
     ),
 )
 
@@ -80,6 +85,7 @@ def _create_run(body: Body) -> object:
         from_=options.get("from"),
         only=options.get("only"),
         cache=options.get("cache", True),
+        resources=options.get("resources"),
     ).resource
 
 
@@ -114,6 +120,12 @@ RUN_VERBS = (
         "Run again exactly as recorded, to compare every output.",
         lambda name, _: _run(name).reproduce(wait=False).resource,
     ),
+    Verb(
+        "report",
+        "Of a run that reproduced another: whether each output is identical.",
+        lambda name, _: _run(name).report().to_dict(),
+        action="read",
+    ),
     Verb("executed", "The notebook as executed.", lambda name, _: _run(name).executed(), action="read"),
     Verb("export", "The notebook as executed, with a file name.", _export, action="read"),
 )
@@ -137,7 +149,7 @@ def _create_schedule(body: Body) -> object:
 def _set_schedule(name: str, *, enabled: bool) -> object:
     from jupyter_ext import pipelines
 
-    return pipelines.schedule_set(name, enabled)
+    return pipelines.schedule_set(name, enabled=enabled)
 
 
 def _trigger_schedule(name: str, _: Body) -> object:
@@ -147,10 +159,10 @@ def _trigger_schedule(name: str, _: Body) -> object:
     return getattr(started, "resource", started)
 
 
-def _delete_schedule(name: str) -> object:
+def _delete_schedule(name: str) -> None:
     from jupyter_ext import pipelines
 
-    return pipelines.schedule_delete(name)
+    pipelines.schedule_delete(name)
 
 
 KINDS = (
@@ -174,7 +186,12 @@ KINDS = (
             Field("timezone", "string", "For example Europe/Berlin; the server's own without it.", limit=64),
             Field("enabled", "boolean", "Whether it starts runs.", default=True),
             Field("maxConcurrency", "integer", "Runs of it at the same time.", default=1, limit=100),
-            Field("catchup", "boolean", "Whether times missed while the machine was off are made up.", default=False),
+            Field(
+                "catchup",
+                "boolean",
+                "Whether times missed while the machine was off are made up.",
+                default=False,
+            ),
         ),
         delete=_delete_schedule,
         verbs=(

@@ -1,6 +1,7 @@
 """Handlers that serve any kind of resource: list, create, show, delete and its verbs."""
 
 # ruff: noqa: D102 - each verb says what it does in its Operation
+# mypy: disable-error-code="untyped-decorator"
 
 from __future__ import annotations
 
@@ -44,7 +45,9 @@ class ResourceHandler(KubeflowHandler):
         notebook = body.get("notebook")
         if not body.get("path"):
             if notebook is None:
-                raise Invalid("there is nothing to run", where=Where(field="path"), hint="Give path or notebook.")
+                raise Invalid(
+                    "there is nothing to run", where=Where(field="path"), hint="Give path or notebook."
+                )
             return body
         located = await locate(self.contents_manager, body["path"], must_exist=notebook is None)
         return {**body, "path": located.path, "notebook": notebook or located.notebook}
@@ -59,7 +62,9 @@ def list_handler(kind: Kind) -> type[KubeflowHandler]:
         @operation(Operation(f"List the {kind.plural}, newest first.", "read", query=LIST_QUERY))
         async def get(self) -> None:
             query = self.query(LIST_QUERY)
-            tag = listing.etag(await self.blocking(access.version), kind.kind, sorted(query.items()), self.root)
+            tag = listing.etag(
+                await self.blocking(access.version), kind.kind, sorted(query.items()), self.root
+            )
             # What is read is at least as new as its tag: at worst the next request reads once more.
             self.set_header("Etag", tag)
             self.set_header("Cache-Control", "private, no-cache")
@@ -67,7 +72,9 @@ def list_handler(kind: Kind) -> type[KubeflowHandler]:
                 self.set_status(304)
                 self.finish()
                 return
-            self.reply(await self.blocking(lambda: listing.page(access.cluster(), kind.kind, query, self.root)))
+            self.reply(
+                await self.blocking(lambda: listing.page(access.cluster(), kind.kind, query, self.root))
+            )
 
         def compute_etag(self) -> str | None:
             return None
@@ -79,7 +86,11 @@ def list_handler(kind: Kind) -> type[KubeflowHandler]:
     class Handler(ListHandler):
         @web.authenticated
         @authorized("execute", kind.resource)
-        @operation(Operation(f"Create one of the {kind.plural}.", "execute", body=kind.create_body, limit=LARGE, status=201))
+        @operation(
+            Operation(
+                f"Create one of the {kind.plural}.", "execute", body=kind.create_body, limit=LARGE, status=201
+            )
+        )
         async def post(self) -> None:
             body = self.body(kind.create_body, LARGE)
             if any(field.name == "path" for field in kind.create_body):

@@ -60,7 +60,10 @@ def routes() -> list[Route]:
     ]
     for kind in KINDS:
         found.append(Route(kind.plural, resources.list_handler(kind)))
-        found += [Route(f"{kind.plural}/{{name}}:{verb.name}", resources.verb_handler(kind, verb)) for verb in kind.verbs]
+        found += [
+            Route(f"{kind.plural}/{{name}}:{verb.name}", resources.verb_handler(kind, verb))
+            for verb in kind.verbs
+        ]
         found.append(Route(f"{kind.plural}/{{name}}", resources.item_handler(kind)))
     found.append(Route("{path}", resources.UnknownHandler, described=False))
     return found

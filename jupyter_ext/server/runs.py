@@ -1,6 +1,7 @@
 """What a run has beyond other resources: values, outputs and code of its steps, and comparison with others."""
 
 # ruff: noqa: D102 - each verb says what it does in its Operation
+# mypy: disable-error-code="untyped-decorator"
 
 from __future__ import annotations
 

@@ -123,7 +123,9 @@ class Watcher:
                     pause = FIRST_PAUSE
                 # A locked or unreadable store, a disk that is full: say it once, and go on trying.
                 level = logging.WARNING if pause == FIRST_PAUSE else logging.DEBUG
-                self._log.log(level, "changes of resources cannot be followed now; trying again", exc_info=True)
+                self._log.log(
+                    level, "changes of resources cannot be followed now; trying again", exc_info=True
+                )
                 self._stopped.wait(pause)
                 pause = min(pause * 2, LAST_PAUSE)
 

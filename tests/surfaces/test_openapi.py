@@ -1,0 +1,99 @@
+from __future__ import annotations
+
+import json
+import re
+
+from jupyter_ext.openapi import VERBS, document, operations
+from jupyter_ext.server.routes import BASE, routes
+
+CONTRACT = """
+GET status
+GET doctor
+GET openapi.json
+GET runs
+POST runs
+GET runs/{name}
+DELETE runs/{name}
+POST runs/{name}:stop
+POST runs/{name}:resume
+POST runs/{name}:rerun
+POST runs/{name}:reproduce
+POST runs/{name}:report
+POST runs/{name}:open
+POST runs/{name}:export
+POST runs/{name}:executed
+GET runs:compare
+GET runs/{name}/values/{step}/{value}
+GET runs/{name}/outputs/{step}
+GET runs/{name}/code/{step}
+GET runs/{name}/logs
+GET runs/{name}/logs:tail
+GET recurringruns
+POST recurringruns
+GET recurringruns/{name}
+DELETE recurringruns/{name}
+POST recurringruns/{name}:pause
+POST recurringruns/{name}:resume
+POST recurringruns/{name}:run
+POST notebooks:check
+POST notebooks:compile
+POST notebooks:code
+GET blobs/{digest}
+"""
+
+
+def described() -> set[str]:
+    paths = document("0")["paths"]
+    return {
+        f"{verb.upper()} {path.removeprefix(f'/{BASE}/')}" for path, item in paths.items() for verb in item
+    }
+
+
+def test_the_interface_is_the_one_that_was_agreed_on():
+    assert described() == set(CONTRACT.split("\n")) - {""}
+
+
+def test_every_verb_of_every_handler_is_described():
+    """A verb without its description would be one that nobody reviewed."""
+    for route in routes():
+        for verb in VERBS:
+            method = getattr(route.handler, verb)
+            if method.__qualname__.startswith(("RequestHandler.", "_unimplemented")):
+                continue
+            if "_unimplemented_method" in repr(method):
+                continue
+            assert verb in operations(route), (route.path, verb)
+
+
+def test_every_described_route_is_answered_by_its_own_handler():
+    table = routes()
+    for route in table:
+        if not route.described:
+            continue
+        path = f"/{BASE}/" + route.path.replace("{digest}", "b3:" + "0" * 64).replace("{", "").replace(
+            "}", ""
+        )
+        first = next(other for other in table if re.fullmatch(other.pattern, path))
+        assert first.handler is route.handler, route.path
+        quoted = path.replace(":", "%3A")
+        assert next(other for other in table if re.fullmatch(other.pattern, quoted)).handler is route.handler
+
+
+def test_the_document_holds_together():
+    whole = document("1.2.3")
+    assert json.loads(json.dumps(whole)) == whole
+    assert whole["info"]["version"] == "1.2.3"
+    names = [item[verb]["operationId"] for item in whole["paths"].values() for verb in item]
+    assert len(names) == len(set(names))
+    for path, item in whole["paths"].items():
+        places = set(re.findall(r"\{(\w+)\}", path))
+        for operation in item.values():
+            assert {p["name"] for p in operation["parameters"] if p["in"] == "path"} == places
+            assert operation["summary"].endswith(".")
+
+
+async def test_the_server_serves_it(api):
+    status, found = await api("openapi.json")
+    assert status == 200
+    assert found["openapi"] == "3.1.0"
+    assert f"/{BASE}/runs" in found["paths"]
