@@ -15,6 +15,7 @@ import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, ConsoleMessage, Page, Playwright, Request, expect, sync_playwright
@@ -23,6 +24,7 @@ from tests.ui.screen import Lab
 
 NAMES = ("chromium", "chromium-browser", "google-chrome")
 WIDTH, HEIGHT = 1280, 800
+DONE = {"SUCCEEDED", "FAILED", "CANCELED"}
 # Machines that run tests are slow and shared; a wait ends as soon as what it waits for is there.
 expect.set_options(timeout=20_000)
 
@@ -84,13 +86,30 @@ class Server:
                 self.process.kill()
                 self.process.wait()
 
-    def get(self, path: str) -> object:
+    def get(self, path: str) -> Any:
         """The JSON answer to a GET of ``path`` below the server's root."""
-        request = urllib.request.Request(
-            f"{self.url}/{path}", headers={"Authorization": f"token {self.token}"}
-        )
+        return self._ask("GET", path)
+
+    def post(self, path: str, body: object) -> Any:
+        return self._ask("POST", path, body)
+
+    def delete(self, path: str) -> None:
+        self._ask("DELETE", path)
+
+    def _ask(self, method: str, path: str, body: object = None) -> Any:
+        data = None if body is None else json.dumps(body).encode()
+        headers = {"Authorization": f"token {self.token}", "Content-Type": "application/json"}
+        request = urllib.request.Request(f"{self.url}/{path}", data, headers, method=method)
         with urllib.request.urlopen(request, timeout=20) as answer:
             return json.load(answer)
+
+    def settle(self, names: list[str], seconds: float = 60) -> None:
+        """Wait until these runs have ended, however they end."""
+        deadline = time.monotonic() + seconds
+        for name in names:
+            while self.get(f"kubeflow/v1/runs/{name}")["status"]["phase"] not in DONE:
+                assert time.monotonic() < deadline, f"run {name} did not end within {seconds} s"
+                time.sleep(0.1)
 
 
 def free_port() -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import secrets
 from pathlib import Path
 
@@ -17,13 +18,14 @@ class Lab:
         self.url = url
         self.token = token
         self.root = root
+        self.workspace = ""
 
-    def open(self, *, reset: bool = True) -> None:
+    # Getting there
+
+    def open(self) -> None:
         """Open a workspace of its own, so that tests do not see each other's layout."""
-        if reset:
-            self.workspace = secrets.token_hex(4)
-        query = f"token={self.token}" + ("&reset" if reset else "")
-        self.page.goto(f"{self.url}/lab/workspaces/{self.workspace}?{query}")
+        self.workspace = secrets.token_hex(4)
+        self.page.goto(f"{self.url}/lab/workspaces/{self.workspace}?token={self.token}&reset")
         self.ready()
 
     def ready(self) -> None:
@@ -37,6 +39,13 @@ class Lab:
             [name, arguments],
         )
 
+    def theme(self, *, dark: bool) -> None:
+        self.command("apputils:change-theme", theme="JupyterLab Dark" if dark else "JupyterLab Light")
+        self.page.wait_for_selector(f'body[data-jp-theme-light="{"false" if dark else "true"}"]')
+        self.page.wait_for_selector("#jupyterlab-splash", state="detached")
+
+    # Notebooks
+
     def write(self, name: str, notebook: dict | str) -> str:
         """Put a file where the server sees it; returns its path for the server."""
         path = self.root / name
@@ -45,15 +54,74 @@ class Lab:
         return name
 
     def notebook(self, path: str) -> Locator:
-        """Open a notebook and wait until its cells are there."""
+        """Open a notebook and wait until its cells are there; with the pipeline bar."""
         self.command("docmanager:open", path=path, factory="Notebook")
         panel = self.page.locator(".jp-NotebookPanel:not(.lm-mod-hidden)")
         expect(panel.locator(".jp-Cell").first).to_be_visible()
+        if not self.bar.is_visible():
+            self.command("kubeflow:toggle-pipeline-bar")
+        expect(self.bar).to_be_visible()
         return panel
 
-    def theme(self, *, dark: bool) -> None:
-        self.command("apputils:change-theme", theme="JupyterLab Dark" if dark else "JupyterLab Light")
-        self.page.wait_for_selector(f'body[data-jp-theme-light="{"false" if dark else "true"}"]')
+    @property
+    def bar(self) -> Locator:
+        """The bar above the cells of the notebook in front."""
+        return self.page.locator(".jp-NotebookPanel:not(.lm-mod-hidden)").get_by_role(
+            "region", name="Pipeline of this notebook"
+        )
+
+    def run(self) -> None:
+        """Press *Run* in the bar."""
+        button = self.bar.get_by_role("button", name="Run", exact=True)
+        expect(button).to_be_enabled()
+        button.click()
+
+    def chip(self, step: str) -> Locator:
+        """The first chip of a step in the margin of its cells."""
+        return self.page.locator(f'.jp-NotebookPanel:not(.lm-mod-hidden) .jk-Chip[data-step="{step}"]').first
+
+    # The panel
+
+    def show_panel(self) -> Locator:
+        if not self.panel.is_visible():
+            self.page.get_by_role("tab", name="Kubeflow", exact=True).click()
+        expect(self.panel).to_be_visible()
+        return self.panel
+
+    @property
+    def panel(self) -> Locator:
+        return self.page.get_by_role("region", name="Kubeflow", exact=True)
+
+    @property
+    def runs(self) -> Locator:
+        """The list of the last runs in the panel."""
+        return self.panel.get_by_role("list", name="Runs", exact=True).get_by_role("listitem")
+
+    def newest(self, title: str) -> Locator:
+        """The newest run in the list with that title."""
+        return self.runs.filter(has_text=title).first
+
+    # The run's view
+
+    def open_run(self, title: str) -> Locator:
+        self.newest(title).get_by_role("button", name=re.compile(re.escape(title))).first.click()
+        return self.view
+
+    @property
+    def view(self) -> Locator:
+        """The run's view in front."""
+        return self.page.locator(".jk-RunView:visible")
+
+    def node(self, step: str) -> Locator:
+        return self.view.locator(f'.jk-Node-head[data-node="{step}"]')
+
+
+def settled(row: Locator, state: str, timeout: float = 60_000) -> None:
+    """Wait until a row or node is in a state; a message about any other end comes sooner than the time-out."""
+    expect(row).to_have_attribute(
+        "data-state", re.compile("SUCCEEDED|FAILED|CANCELED|SKIPPED"), timeout=timeout
+    )
+    expect(row).to_have_attribute("data-state", state, timeout=2000)
 
 
 def cell(source: str, *tags: str, kind: str = "code") -> dict:
@@ -72,9 +140,9 @@ def notebook(*cells: dict) -> dict:
     return {"cells": list(cells), "metadata": {"kernelspec": kernel}, "nbformat": 4, "nbformat_minor": 5}
 
 
-def steps(**sources: str) -> dict:
-    """A notebook with one heading and one cell for each step."""
-    cells = []
+def steps(title: str, **sources: str) -> dict:
+    """A notebook with a title, and one heading and one cell for each step."""
+    cells = [cell(f"# {title}", kind="markdown")]
     for name, source in sources.items():
         cells += [cell(f"## {name}", kind="markdown"), cell(source)]
     return notebook(*cells)
