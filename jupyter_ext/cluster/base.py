@@ -4,65 +4,12 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
-from typing import Any, Literal, Protocol
+from typing import Any, Protocol
 
+from jupyter_ext.cluster.answers import Capability, Event, ResourceList, WatchEvent
 from jupyter_ext.cluster.resource import Resource
 
-
-@dataclass(frozen=True)
-class Capability:
-    """Whether a cluster can do one thing, and why not or how."""
-
-    available: bool
-    reason: str = ""
-
-    def to_dict(self) -> dict[str, Any]:
-        """JSON form."""
-        return asdict(self)
-
-
-@dataclass(frozen=True)
-class ResourceList:
-    """Resources, newest first. ``resource_version`` is where a watch goes on from this list."""
-
-    items: list[Resource]
-    resource_version: int
-    more: bool = False
-    next: int | None = None
-    """What to pass as ``before`` for the following page."""
-
-    def __iter__(self) -> Iterator[Resource]:
-        return iter(self.items)
-
-    def __len__(self) -> int:
-        return len(self.items)
-
-
-@dataclass(frozen=True)
-class WatchEvent:
-    """A change of one resource.
-
-    Changes that follow each other quickly may arrive as one, in the last state; what was created and deleted
-    meanwhile arrives as DELETED only.
-    """
-
-    type: Literal["ADDED", "MODIFIED", "DELETED"]
-    resource: Resource
-
-
-@dataclass(frozen=True)
-class Event:
-    """Something that happened to a resource and is worth telling."""
-
-    time: str
-    type: str
-    reason: str
-    message: str
-
-    def to_dict(self) -> dict[str, str]:
-        """JSON form."""
-        return {"time": self.time, "type": self.type, "reason": self.reason, "message": self.message}
+__all__ = ["Capability", "Cluster", "Event", "ResourceList", "WatchEvent"]
 
 
 class Cluster(Protocol):
@@ -79,6 +26,9 @@ class Cluster(Protocol):
     @property
     def namespace(self) -> str:
         """Where resources without a namespace go."""
+
+    def resource_version(self) -> int:
+        """The number of the last change; it grows with each."""
 
     def apply(self, resource: Resource) -> Resource:
         """Create the resource, or give an existing one this spec, labels and annotations."""

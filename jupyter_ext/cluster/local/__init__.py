@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from jupyter_ext.cluster.base import Capability, ResourceList, WatchEvent
+from jupyter_ext.cluster.answers import Capability, ResourceList, WatchEvent
 from jupyter_ext.cluster.local.blobs import Blobs, GcReport
 from jupyter_ext.cluster.local.home import PROFILE, home_folder, make_private, profile_name
 from jupyter_ext.cluster.local.store import Events, Store
@@ -68,9 +68,17 @@ class LocalCluster:
         root = self.home / "logs"
         return LogFile(log_path(root, uid, step, attempt) if step else root / uid / "workload.log")
 
+    def log_folder(self, uid: str) -> Path:
+        """Where the logs of a workload and its steps are."""
+        return make_private(self.home / "logs" / uid)
+
     def work_folder(self, uid: str) -> Path:
         """A folder for what a workload needs while it runs; removed with its resource."""
         return make_private(self.home / "work" / uid)
+
+    def resource_version(self) -> int:
+        """The number of the last change; it grows with each."""
+        return self.store.resource_version()
 
     def apply(self, resource: Resource) -> Resource:
         """Create the resource, or give an existing one this spec, labels and annotations."""

@@ -8,10 +8,9 @@ import os
 import time
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import IO, Final, Self
+from typing import IO, Final, NamedTuple, Self
 
 from jupyter_ext.cluster.local.home import make_private
 from jupyter_ext.errors import Invalid, KubeflowError, NotFound, Where
@@ -22,8 +21,7 @@ _DIGEST_LENGTH: Final = 64
 _FULL: Final = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
-@dataclass(frozen=True)
-class GcReport:
+class GcReport(NamedTuple):
     """What a collection removed, or with ``dry_run`` would remove. ``bytes`` counts the removed files."""
 
     removed: int
@@ -32,7 +30,7 @@ class GcReport:
 
     def to_dict(self) -> dict[str, int]:
         """JSON form."""
-        return asdict(self)
+        return self._asdict()
 
 
 def _digest_of(path: Path) -> str:

@@ -38,7 +38,13 @@ def encode(value: Any, field: str = "") -> str:
 
 
 def _dumps(value: Any) -> str:
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+    if not text.isascii():
+        try:
+            text.encode()
+        except UnicodeEncodeError:  # half a surrogate pair, as in file names that are not UTF-8
+            return json.dumps(value, separators=(",", ":"), allow_nan=False)
+    return text
 
 
 def decode(text: str) -> Any:
@@ -98,7 +104,7 @@ class Written:
 
     def __init__(self, resource: Resource) -> None:
         spec, status = encode(resource.spec, "spec"), encode(resource.status, "status")
-        search = f"{resource.name}\n{resource.title}".casefold()
+        search = f"{resource.name}\n{resource.title}".casefold().encode(errors="replace").decode()
         light = summary(resource.kind, resource.spec, resource.status)
         self.metadata = (
             encode(resource.labels, "metadata.labels"),

@@ -58,7 +58,7 @@ class Database:
         self.path = path
         self._local = _Local()
         with translated(path), _forks.opening:
-            _prepare(path)
+            self._local.connection = _prepare(path)
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
@@ -90,8 +90,7 @@ class Database:
                 yield connection
                 connection.execute("COMMIT")
             except BaseException:
-                if connection.in_transaction:
-                    connection.execute("ROLLBACK")
+                connection.rollback()
                 raise
 
     def connect(self) -> Connection:
@@ -213,7 +212,7 @@ def _patiently(action: Callable[[], bool]) -> bool:
             time.sleep(0.005)
 
 
-def _prepare(path: Path) -> None:
+def _prepare(path: Path) -> Connection:
     try:
         make_private(path.parent)
         # Only while it does not exist: closing any descriptor of the file drops this process's locks on it.
@@ -236,8 +235,10 @@ def _prepare(path: Path) -> None:
             )
         if version < len(MIGRATIONS):
             _migrate(connection)
-    finally:
+    except BaseException:
         connection.close()
+        raise
+    return connection
 
 
 def _migrate(connection: Connection) -> None:

@@ -47,7 +47,7 @@ MIGRATIONS: Final[tuple[tuple[str, str], ...]] = (
             controller TEXT NOT NULL, lost TEXT, restart TEXT NOT NULL, max_restarts INTEGER NOT NULL,
             python TEXT NOT NULL, cwd TEXT NOT NULL, environment TEXT,
             token TEXT NOT NULL, claimed REAL NOT NULL, claimer TEXT NOT NULL,
-            process TEXT, running_since REAL, oom_kills INTEGER, boot TEXT,
+            process TEXT, running_since REAL, oom_kills INTEGER, boot TEXT, log_start INTEGER NOT NULL DEFAULT 0,
             restarts INTEGER NOT NULL DEFAULT 0, stop_by REAL, ended TEXT, outcome TEXT
         );
         CREATE INDEX workloads_open ON workloads (uid) WHERE ended IS NULL;

@@ -10,7 +10,7 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, Final
 
-from jupyter_ext.cluster.base import Event, ResourceList, WatchEvent
+from jupyter_ext.cluster.answers import Event, ResourceList, WatchEvent
 from jupyter_ext.cluster.local.codec import COLUMNS, FULL, LIGHT, Written, decode, encode, read_row, summary
 from jupyter_ext.cluster.local.database import Connection, Database, translated
 from jupyter_ext.cluster.resource import Resource, new_uid, now, valid_name

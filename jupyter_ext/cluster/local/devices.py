@@ -1,0 +1,293 @@
+"""CPU, memory and GPUs, lent to workloads one unit (a step, a trial) at a time.
+
+Who asked first is served first: what an earlier request still waits for is set aside from what is free, and a later one
+may have only the rest. So a small request can pass a big one that waits for something else, but never delays it.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from jupyter_ext.cluster.local import locks, machine
+from jupyter_ext.cluster.local.codec import decode, encode
+from jupyter_ext.cluster.local.database import Connection
+from jupyter_ext.cluster.local.machine import Gpu, Machine
+from jupyter_ext.cluster.resource import say_memory
+from jupyter_ext.errors import Invalid, Unfit, Where
+
+if TYPE_CHECKING:
+    from jupyter_ext.cluster.local import LocalCluster
+
+__all__ = ["Gpu", "Lease", "Leases", "Machine", "Request", "Waiting"]
+
+FORGET_SECONDS: Final = 30.0
+"""A request that nobody repeats for so long has lost its place."""
+_REFRESH_SECONDS: Final = 2.0
+
+
+@dataclass(frozen=True)
+class Request:
+    """What a unit of work asks for: thousandths of a CPU, bytes, whole GPUs."""
+
+    cpu_milli: int = 0
+    memory: int = 0
+    gpus: int = 0
+
+
+@dataclass(frozen=True)
+class Lease:
+    """What was granted, until it is released or its holder is gone."""
+
+    id: int
+    holder_uid: str
+    unit: str
+    request: Request
+    gpus: tuple[str, ...] = ()
+    hide_gpus: bool = False
+
+    def env(self) -> dict[str, str]:
+        """Variables that make a child see only its devices; empty on a machine without GPUs."""
+        if self.gpus or self.hide_gpus:
+            return {"CUDA_VISIBLE_DEVICES": ",".join(self.gpus)}
+        return {}
+
+
+@dataclass(frozen=True)
+class Waiting:
+    """Why a request was not granted yet, for people."""
+
+    reason: str
+
+
+class _Row(NamedTuple):
+    id: int
+    granted: int
+    holder: str
+    holder_name: str
+    unit: str
+    cpu: int
+    memory: int
+    gpus: int
+    devices: str
+    seen: float
+
+    @property
+    def request(self) -> Request:
+        return Request(self.cpu, self.memory, self.gpus)
+
+
+class Leases:
+    """The leases of one profile on this machine."""
+
+    def __init__(self, cluster: LocalCluster) -> None:
+        self._cluster = cluster
+
+    def machine(self) -> Machine:
+        """What there is in all; GPUs are looked for once in each process."""
+        return machine.this_machine()
+
+    def check(self, request: Request, where: Where | None = None) -> None:
+        """Raise Unfit, saying what there is, if the request can never be granted here."""
+        for value, field in ((request.cpu_milli, "cpu"), (request.memory, "memory"), (request.gpus, "gpu")):
+            if value < 0:
+                raise Invalid(f"{value} is less than nothing", where=where or Where(field=field))
+        free = _free([], request)
+        missing = _short(request, free)
+        if missing:
+            asked = _amounts(missing, request.cpu_milli, request.memory, request.gpus)
+            there = _amounts(missing, free.cpu, free.memory, len(free.gpus))
+            raise Unfit(
+                f"{asked} cannot be had on this machine, which has {there}",
+                where=where,
+                hint="Ask for less, or run it on a cluster.",
+            )
+
+    def acquire(self, holder_uid: str, holder_name: str, unit: str, request: Request) -> Lease | Waiting:
+        """Take what is asked for, or a place in the queue with the reason for waiting.
+
+        Does not block: repeat it until granted, at least every 30 s to keep the place. Asking again for a unit that
+        was granted returns the same lease. The holder lives as long as the lock of its UID is held; where nobody
+        holds that, this process takes it. Raises Unfit for what can never be granted.
+        """
+        self.check(request)
+        self._hold(holder_uid)
+        with self._cluster.store.reading() as connection:
+            waiting = self._still_waiting(_rows(connection), holder_uid, unit, request)
+        if waiting:
+            return waiting
+        with self._cluster.store.transaction() as connection:
+            rows = self._reclaim(connection, _rows(connection))
+            mine = _find(rows, holder_uid, unit)
+            if mine is not None and mine.granted:
+                return self._lease(mine)
+            if mine is None:
+                mine = _enqueue(connection, holder_uid, holder_name, unit, request)
+                rows.append(mine)
+            mine = mine._replace(cpu=request.cpu_milli, memory=request.memory, gpus=request.gpus)
+            free = _free(rows, request, mine.id)
+            granted = not _short(request, free)
+            if granted:
+                mine = mine._replace(
+                    granted=1, devices=encode([gpu.uuid for gpu in free.gpus[: request.gpus]])
+                )
+            connection.execute(
+                "UPDATE leases SET granted = ?, devices = ?, cpu = ?, memory = ?, gpus = ?, seen = ? WHERE id = ?",
+                (granted, mine.devices, mine.cpu, mine.memory, mine.gpus, time.time(), mine.id),
+            )
+        if not granted:
+            return Waiting(_reason(rows, mine))
+        return self._lease(mine)
+
+    def release(self, lease: Lease) -> None:
+        """Give back; what waits for it gets it at its next question."""
+        self._drop(lease.holder_uid, lease.unit)
+
+    def withdraw(self, holder_uid: str, unit: str) -> None:
+        """Leave the queue."""
+        self._drop(holder_uid, unit)
+
+    def held(self) -> list[tuple[str, str, Request]]:
+        """Who holds what now: (holder's name, unit, what)."""
+        with self._cluster.store.reading() as connection:
+            rows = _rows(connection)
+        return [(row.holder_name, row.unit, row.request) for row in rows if row.granted and self._lives(row)]
+
+    def _lease(self, row: _Row) -> Lease:
+        devices = tuple(decode(row.devices))
+        return Lease(
+            row.id, row.holder, row.unit, row.request, devices, not devices and machine.may_have_gpus()
+        )
+
+    def _drop(self, holder: str, unit: str) -> None:
+        with self._cluster.store.transaction() as connection:
+            connection.execute("DELETE FROM leases WHERE holder = ? AND unit = ?", (holder, unit))
+
+    def _hold(self, holder: str) -> None:
+        path = self._cluster.lock_path(holder)
+        if locks.holder(path) is None:
+            locks.take(path)
+
+    def _still_waiting(
+        self, rows: Sequence[_Row], holder: str, unit: str, request: Request
+    ) -> Waiting | None:
+        """The answer to a repeated question, without writing anything, where that is certain."""
+        mine = _find(rows, holder, unit)
+        if (
+            mine is None
+            or mine.granted
+            or mine.request != request
+            or time.time() - mine.seen > _REFRESH_SECONDS
+        ):
+            return None
+        if not all(self._lives(row) for row in rows):
+            return None
+        free = _free(rows, request, mine.id)
+        return Waiting(_reason(rows, mine)) if _short(request, free) else None
+
+    def _reclaim(self, connection: Connection, rows: Sequence[_Row]) -> list[_Row]:
+        """Forget those whose holder is gone, after what it left running was killed; returns the others."""
+        from jupyter_ext.cluster.local import workload
+
+        lost = [row for row in rows if not self._lives(row)]
+        for holder in {row.holder for row in lost}:
+            workload.reap(self._cluster, holder)
+        connection.executemany("DELETE FROM leases WHERE id = ?", [(row.id,) for row in lost])
+        return [row for row in rows if row not in lost]
+
+    def _lives(self, row: _Row) -> bool:
+        if not row.granted and time.time() - row.seen > FORGET_SECONDS:
+            return False
+        return locks.holder(self._cluster.lock_path(row.holder)) is not None
+
+
+class _Free(NamedTuple):
+    cpu: int
+    memory: int
+    gpus: tuple[Gpu, ...]
+
+
+_COLUMNS: Final = ", ".join(_Row._fields)
+
+
+def _rows(connection: Connection) -> list[_Row]:
+    return [_Row(*row) for row in connection.execute(f"SELECT {_COLUMNS} FROM leases ORDER BY id")]
+
+
+def _find(rows: Sequence[_Row], holder: str, unit: str) -> _Row | None:
+    return next((row for row in rows if (row.holder, row.unit) == (holder, unit)), None)
+
+
+def _enqueue(connection: Connection, holder: str, name: str, unit: str, request: Request) -> _Row:
+    values = (0, holder, name, unit, request.cpu_milli, request.memory, request.gpus, "[]", time.time())
+    added = connection.execute(
+        "INSERT INTO leases (granted, holder, holder_name, unit, cpu, memory, gpus, devices, seen)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING id",
+        values,
+    ).fetchone()
+    return _Row(added[0], *values)
+
+
+def _free(rows: Sequence[_Row], request: Request, ahead_of: int = 0) -> _Free:
+    """What is neither held nor set aside for those in the queue before ``ahead_of``.
+
+    GPUs are looked for only when the request wants any: asking the driver takes a while.
+    """
+    cpu, memory = machine.limits_now()
+    gpus = machine.gpus() if request.gpus else ()
+    taken = {uuid for row in rows if row.granted and row.gpus for uuid in decode(row.devices)}
+    gpus = tuple(gpu for gpu in gpus if gpu.uuid not in taken)
+    for row in rows:
+        if row.granted or row.id < ahead_of:
+            cpu -= min(row.cpu, max(cpu, 0))
+            memory -= min(row.memory, max(memory, 0))
+        if not row.granted and row.id < ahead_of:
+            gpus = gpus[row.gpus :]
+    return _Free(cpu, memory, gpus)
+
+
+def _short(request: Request, free: _Free) -> list[str]:
+    """The fields of which there is not enough."""
+    pairs = {
+        "cpu": (request.cpu_milli, free.cpu),
+        "memory": (request.memory, free.memory),
+        "gpus": (request.gpus, len(free.gpus)),
+    }
+    return [field for field, (asked, there) in pairs.items() if asked > there]
+
+
+def _amounts(fields: Sequence[str], cpu: int, memory: int, gpus: int) -> str:
+    words = {
+        "cpu": f"{_cpu(cpu)} CPU{'' if cpu <= 1000 else 's'}",
+        "memory": f"{say_memory(memory)} of memory",
+        "gpus": f"{gpus or 'no'} GPU{'' if gpus <= 1 else 's'}",
+    }
+    return " and ".join(words[field] for field in fields)
+
+
+def _cpu(milli: int) -> str:
+    return f"{milli / 1000:g}"
+
+
+def _reason(rows: Sequence[_Row], mine: _Row) -> str:
+    """Why ``mine`` waits: what is missing and who has it, or who asked first."""
+    held = [row for row in rows if row.granted]
+    missing = _short(mine.request, _free(held, mine.request))
+    if not missing:
+        earlier = next(row for row in rows if not row.granted and row.id < mine.id)
+        return f"Waiting behind {_name(earlier, mine)}, which asked first."
+    names = dict.fromkeys(_name(row, mine) for row in held if any(getattr(row, field) for field in missing))
+    text = f"Waiting for {_amounts(missing, mine.cpu, mine.memory, mine.gpus)}."
+    several = len(missing) > 1 or mine.gpus > 1 or mine.cpu > 1000
+    return f"{text} {'They are' if several else 'It is'} held by {_list(list(names))}." if names else text
+
+
+def _name(row: _Row, mine: _Row) -> str:
+    return f"its own {row.unit}" if row.holder == mine.holder else row.holder_name
+
+
+def _list(names: Sequence[str]) -> str:
+    shown = [*names[:3], f"{len(names) - 3} more"] if len(names) > 4 else list(names)
+    return " and ".join([", ".join(shown[:-1]), shown[-1]] if len(shown) > 1 else shown)
