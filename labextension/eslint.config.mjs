@@ -21,7 +21,7 @@ export default tseslint.config(
       curly: ['error', 'all'],
       eqeqeq: 'error',
       'no-console': ['error', { allow: ['warn', 'error'] }],
-      'prefer-arrow-callback': 'error'
+      'prefer-arrow-callback': ['error', { allowNamedFunctions: true }]
     }
   },
   { files: ['*.mjs', '*.cjs'], languageOptions: { globals: { process: 'readonly' } } }

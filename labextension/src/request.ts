@@ -36,12 +36,12 @@ export class Requester {
     return new this._settings.WebSocket(this.url(path, 'ws'));
   }
 
+  async text(path: string, signal?: AbortSignal): Promise<string> {
+    return (await this._read(path, { signal })).text;
+  }
+
   async json<T>(path: string, init: IRequestInit = {}): Promise<T> {
-    const response = await this._send(path, init);
-    const text = await response.text();
-    if (!response.ok) {
-      throw this._failure(path, response.status, text);
-    }
+    const { text, status } = await this._read(path, init);
     if (!text) {
       return undefined as T;
     }
@@ -51,11 +51,20 @@ export class Requester {
       throw new KubeflowError(
         this._trans.__('The server answered with something that is no JSON.'),
         {
-          status: response.status,
+          status,
           details: text.slice(0, 2000)
         }
       );
     }
+  }
+
+  private async _read(path: string, init: IRequestInit): Promise<{ text: string; status: number }> {
+    const response = await this._send(path, init);
+    const text = await response.text();
+    if (!response.ok) {
+      throw this._failure(path, response.status, text);
+    }
+    return { text, status: response.status };
   }
 
   private async _send(path: string, init: IRequestInit): Promise<Response> {

@@ -22,6 +22,10 @@ export interface IKubeflow {
 
   /** One JSON call. The path is relative to `<base_url>kubeflow/v1/`. Rejects with `KubeflowError`. */
   request<T>(path: string, init?: IRequestInit): Promise<T>;
+  /** The same for plain text. */
+  text(path: string, signal?: AbortSignal): Promise<string>;
+  /** Draw Python code in the editor's colours into an element; false if the page has no editor. */
+  highlight(code: string, into: HTMLElement): Promise<boolean>;
   /** Absolute URL of a path of the server, for links and images. */
   url(path: string): string;
   /** A websocket to a path of the server. */
@@ -53,6 +57,7 @@ export interface IKubeflow {
   whyNot(command: string, args?: ReadonlyPartialJSONObject): string | null;
 }
 
+/** The tabs of a step: what it did, its values, what it wrote, its cells. */
 export type StepTab = 'summary' | 'values' | 'log' | 'code';
 
 export interface IRequestInit {

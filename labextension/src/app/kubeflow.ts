@@ -1,4 +1,5 @@
 import { Clipboard, Notification, showErrorMessage } from '@jupyterlab/apputils';
+import type { IEditorLanguageRegistry } from '@jupyterlab/codemirror';
 import type { INotebookTracker } from '@jupyterlab/notebook';
 import type { IRenderMimeRegistry } from '@jupyterlab/rendermime';
 import type { TranslationBundle } from '@jupyterlab/translation';
@@ -16,27 +17,50 @@ import { openNotebook, runInKernel, selectCell } from './notebooks';
 /** Longer toasts are cut by JupyterLab. */
 const TOAST = 140;
 
+/** What a page may have beside us; each may be missing, as in Notebook 7 or a page without editors. */
+export interface IPageParts {
+  rendermime: IRenderMimeRegistry | null;
+  notebooks: INotebookTracker | null;
+  languages: IEditorLanguageRegistry | null;
+}
+
 export class Kubeflow implements IKubeflow {
   constructor(
     private readonly _requester: Requester,
     private readonly _commands: CommandRegistry,
     readonly resources: ResourceStore,
     readonly trans: TranslationBundle,
-    readonly rendermime: IRenderMimeRegistry | null,
-    private readonly _notebooks: INotebookTracker | null
+    private readonly _parts: IPageParts
   ) {}
 
+  get rendermime(): IRenderMimeRegistry | null {
+    return this._parts.rendermime;
+  }
+
   currentNotebook(): string | null {
-    return this._notebooks?.currentWidget?.context.path ?? null;
+    return this._parts.notebooks?.currentWidget?.context.path ?? null;
   }
 
   request<T>(path: string, init?: IRequestInit): Promise<T> {
     return this._requester.json<T>(path, init);
   }
 
-  url(path: string): string {
-    return this._requester.url(path);
+  text(path: string, signal?: AbortSignal): Promise<string> {
+    return this._requester.text(path, signal);
   }
+
+  highlight = async (code: string, into: HTMLElement): Promise<boolean> => {
+    const { languages } = this._parts;
+    if (!languages) {
+      return false;
+    }
+    await languages.highlight(code, languages.findBest('ipython') ?? null, into);
+    return true;
+  };
+
+  url = (path: string): string => {
+    return this._requester.url(path);
+  };
 
   socket(path: string): WebSocket {
     return this._requester.socket(path);

@@ -1,4 +1,5 @@
 import type { JupyterFrontEnd, JupyterFrontEndPlugin } from '@jupyterlab/application';
+import { IEditorLanguageRegistry } from '@jupyterlab/codemirror';
 import { INotebookTracker } from '@jupyterlab/notebook';
 import { IRenderMimeRegistry } from '@jupyterlab/rendermime';
 import { ITranslator, nullTranslator } from '@jupyterlab/translation';
@@ -15,12 +16,13 @@ export const kubeflowPlugin: JupyterFrontEndPlugin<IKubeflow> = {
   description: 'Live Kubeflow resources for the other parts of jupyter-kubeflow.',
   autoStart: true,
   provides: IKubeflow,
-  optional: [ITranslator, IRenderMimeRegistry, INotebookTracker],
+  optional: [ITranslator, IRenderMimeRegistry, INotebookTracker, IEditorLanguageRegistry],
   activate: (
     app: JupyterFrontEnd,
     translator: ITranslator | null,
     rendermime: IRenderMimeRegistry | null,
-    notebooks: INotebookTracker | null
+    notebooks: INotebookTracker | null,
+    languages: IEditorLanguageRegistry | null
   ): IKubeflow => {
     const trans = (translator ?? nullTranslator).load('jupyter_kubeflow');
     const requester = new Requester(app.serviceManager.serverSettings, trans);
@@ -28,6 +30,10 @@ export const kubeflowPlugin: JupyterFrontEndPlugin<IKubeflow> = {
     const store = new ResourceStore(services);
     onWake(() => store.wake());
     void app.restored.then(() => store.refresh());
-    return new Kubeflow(requester, app.commands, store, trans, rendermime, notebooks);
+    return new Kubeflow(requester, app.commands, store, trans, {
+      rendermime,
+      notebooks,
+      languages
+    });
   }
 };

@@ -1,0 +1,209 @@
+import type { JupyterFrontEnd, JupyterFrontEndPlugin } from '@jupyterlab/application';
+import { ILayoutRestorer } from '@jupyterlab/application';
+import { ICommandPalette, MainAreaWidget, WidgetTracker } from '@jupyterlab/apputils';
+import { ILauncher } from '@jupyterlab/launcher';
+import { INotebookTracker } from '@jupyterlab/notebook';
+import type { Widget } from '@lumino/widgets';
+
+import { compareIcon, kubeflowIcon } from '../icons';
+import type { IKubeflow as Services, StepTab } from '../tokens';
+import { CommandIDs, IKubeflow, PLUGIN } from '../tokens';
+import { addNotebookCommands, addRunCommands } from './commands';
+import { setMenuGuard } from './menu';
+import { CompareWidget, RunsWidget, RunWidget } from './widgets';
+
+/** Runs in the main area: the table, one run, and several side by side. */
+export const pipelinesPlugin: JupyterFrontEndPlugin<void> = {
+  id: `${PLUGIN}:pipelines`,
+  description: 'Views and commands for pipeline runs.',
+  autoStart: true,
+  requires: [IKubeflow],
+  optional: [ILayoutRestorer, ICommandPalette, ILauncher, INotebookTracker],
+  activate: (
+    app: JupyterFrontEnd,
+    kubeflow: Services,
+    restorer: ILayoutRestorer | null,
+    palette: ICommandPalette | null,
+    launcher: ILauncher | null,
+    notebooks: INotebookTracker | null
+  ): void => {
+    const runs = addRunView(app, kubeflow, restorer);
+    addRunsView(app, kubeflow, restorer);
+    addCompareView(app, kubeflow, restorer);
+    const current = () => {
+      const front = app.shell.currentWidget;
+      return runs.find(widget => widget === front)?.content.run ?? null;
+    };
+    addRunCommands(app.commands, { kubeflow, current });
+    addNotebookCommands(app.commands, kubeflow, notebooks);
+    setMenuGuard((command, args) => kubeflow.whyNot(command, args));
+    addToPalette(kubeflow, palette, launcher);
+    // Whether a command can be used follows from what is in front and how its run stands.
+    const refresh = () => app.commands.notifyCommandChanged();
+    kubeflow.resources.runs.changed.connect((_, change) => change.order && refresh());
+    app.shell.currentChanged?.connect(refresh);
+  }
+};
+
+/** Show a widget, or bring the one that is there to the front. */
+function show(app: JupyterFrontEnd, widget: Widget): void {
+  if (!widget.isAttached) {
+    app.shell.add(widget, 'main');
+  }
+  app.shell.activateById(widget.id);
+}
+
+function addRunView(
+  app: JupyterFrontEnd,
+  kubeflow: Services,
+  restorer: ILayoutRestorer | null
+): WidgetTracker<MainAreaWidget<RunWidget>> {
+  const tracker = new WidgetTracker<MainAreaWidget<RunWidget>>({
+    namespace: 'jupyter-kubeflow-run'
+  });
+  app.commands.addCommand(CommandIDs.openRun, {
+    label: kubeflow.trans.__('Open Run'),
+    icon: kubeflowIcon,
+    isEnabled: args => Boolean(args.name),
+    describedBy: {
+      args: {
+        type: 'object',
+        required: ['name'],
+        properties: {
+          name: { type: 'string' },
+          step: { type: 'string' },
+          tab: { type: 'string', enum: ['summary', 'values', 'log', 'code'] },
+          picture: { type: 'string', enum: ['graph', 'timeline'] }
+        }
+      }
+    },
+    execute: args => {
+      const name = String(args.name);
+      const known = tracker.find(widget => widget.content.run === name);
+      const content = known?.content ?? new RunWidget(kubeflow, name);
+      const widget = known ?? wrap(content);
+      const { place } = content;
+      content.place = {
+        step: typeof args.step === 'string' ? args.step : place.step,
+        tab: (args.tab as StepTab | undefined) ?? place.tab,
+        picture: args.picture === 'timeline' ? 'timeline' : place.picture
+      };
+      if (!known) {
+        content.placeChanged.connect(() => void tracker.save(widget));
+        void tracker.add(widget);
+      }
+      show(app, widget);
+      return widget;
+    }
+  });
+  void restorer?.restore(tracker, {
+    command: CommandIDs.openRun,
+    args: ({ content }) => {
+      const { step, tab, picture } = content.place;
+      return { name: content.run, tab, picture, ...(step ? { step } : {}) };
+    },
+    name: ({ content }) => content.run
+  });
+  return tracker;
+}
+
+function wrap<T extends Widget>(content: T): MainAreaWidget<T> {
+  const widget = new MainAreaWidget<T>({ content });
+  widget.id = `${content.id}-main`;
+  widget.title.closable = true;
+  widget.toolbar.hide();
+  return widget;
+}
+
+function addRunsView(
+  app: JupyterFrontEnd,
+  kubeflow: Services,
+  restorer: ILayoutRestorer | null
+): void {
+  const tracker = new WidgetTracker<MainAreaWidget<RunsWidget>>({
+    namespace: 'jupyter-kubeflow-runs'
+  });
+  app.commands.addCommand(CommandIDs.openRuns, {
+    label: kubeflow.trans.__('Show All Runs'),
+    icon: kubeflowIcon,
+    describedBy: { args: { type: 'object', properties: { filter: { type: 'string' } } } },
+    execute: args => {
+      const known = tracker.find(widget => !widget.isDisposed);
+      const widget = known ?? wrap(new RunsWidget(kubeflow));
+      if (typeof args.filter === 'string') {
+        widget.content.filter = args.filter;
+      }
+      if (!known) {
+        widget.content.placeChanged.connect(() => void tracker.save(widget));
+        void tracker.add(widget);
+      }
+      show(app, widget);
+      return widget;
+    }
+  });
+  void restorer?.restore(tracker, {
+    command: CommandIDs.openRuns,
+    args: ({ content }) => ({ filter: content.filter }),
+    name: () => 'runs'
+  });
+}
+
+function addCompareView(
+  app: JupyterFrontEnd,
+  kubeflow: Services,
+  restorer: ILayoutRestorer | null
+): void {
+  const tracker = new WidgetTracker<MainAreaWidget<CompareWidget>>({
+    namespace: 'jupyter-kubeflow-compare'
+  });
+  app.commands.addCommand(CommandIDs.openCompare, {
+    label: kubeflow.trans.__('Compare Runs'),
+    icon: compareIcon,
+    describedBy: {
+      args: {
+        type: 'object',
+        properties: { names: { type: 'array', items: { type: 'string' } } }
+      }
+    },
+    execute: args => {
+      const names = Array.isArray(args.names) ? args.names.map(String).slice(0, 10) : [];
+      const key = names.join();
+      const known = tracker.find(widget => widget.content.names.join() === key);
+      const widget = known ?? wrap(new CompareWidget(kubeflow, names));
+      if (!known) {
+        widget.content.placeChanged.connect(() => void tracker.save(widget));
+        void tracker.add(widget);
+      }
+      show(app, widget);
+      return widget;
+    }
+  });
+  void restorer?.restore(tracker, {
+    command: CommandIDs.openCompare,
+    args: ({ content }) => ({ names: [...content.names] }),
+    name: ({ content }) => content.names.join()
+  });
+}
+
+function addToPalette(
+  kubeflow: Services,
+  palette: ICommandPalette | null,
+  launcher: ILauncher | null
+): void {
+  const category = kubeflow.trans.__('Kubeflow');
+  const commands = [
+    CommandIDs.runCurrent,
+    CommandIDs.openRuns,
+    CommandIDs.openCompare,
+    CommandIDs.stopRun,
+    CommandIDs.resumeRun,
+    CommandIDs.rerunRun,
+    CommandIDs.reproduceRun,
+    CommandIDs.exportRun,
+    CommandIDs.deleteRun,
+    CommandIDs.copyName,
+    CommandIDs.copyCode
+  ];
+  commands.forEach(command => palette?.addItem({ command, category }));
+  launcher?.add({ command: CommandIDs.openRuns, category, rank: 1 });
+}

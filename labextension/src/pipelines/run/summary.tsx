@@ -1,0 +1,204 @@
+import * as React from 'react';
+
+import { bytes, duration, elapsed, exact, number } from '../../format';
+import type { IRun, IStep, IStepStatus } from '../../model/types';
+import { CommandIDs } from '../../tokens';
+import { useKubeflow, useNow } from '../../ui/context';
+import { Button } from '../../ui/controls';
+import { StateBadge } from '../../ui/state';
+import { Elapsed } from '../../ui/time';
+import { Place } from './banner';
+
+/** How a step stands and how it got there. */
+export function StepSummary(props: {
+  run: IRun;
+  status: IStepStatus;
+  step: IStep | null;
+}): JSX.Element {
+  const { run, status, step } = props;
+  const kubeflow = useKubeflow();
+  const { trans } = kubeflow;
+  const path = run.spec.pipeline?.path;
+  return (
+    <div className="jk-Summary">
+      <div className="jk-Summary-state">
+        <StateBadge state={status.state} cached={status.cached} />
+        {status.reason && <p dir="auto">{status.reason}</p>}
+      </div>
+      {status.error && (
+        <div className="jk-StepError">
+          <p dir="auto">
+            {status.error.type && <strong>{status.error.type}: </strong>}
+            {status.error.message}
+          </p>
+          <p className="jk-Muted">
+            <Place error={status.error} step={status.name} />
+          </p>
+        </div>
+      )}
+      <Times status={status} />
+      <Cache run={run} status={status} />
+      <Resources status={status} step={step} />
+      <Metrics status={status} />
+      <div className="jk-Summary-actions">
+        {path && step?.cells[0] && (
+          <Button
+            label={trans.__('Go to cell')}
+            onClick={() =>
+              kubeflow.goToCell(path, { id: step.cells[0].id, index: step.cells[0].index })
+            }
+          />
+        )}
+        <Button
+          label={trans.__('Rerun from here')}
+          onClick={() =>
+            kubeflow.execute(CommandIDs.rerunRun, {
+              name: run.metadata.name,
+              from: status.parent ?? status.name,
+              show: true
+            })
+          }
+        />
+        <Button
+          label={trans.__('Open here')}
+          title={trans.__('A live kernel with everything this step was given')}
+          onClick={() => kubeflow.openHere(run.metadata.name, status.name)}
+        />
+      </div>
+    </div>
+  );
+}
+
+function Times(props: { status: IStepStatus }): JSX.Element {
+  const { status } = props;
+  const { trans } = useKubeflow();
+  const now = useNow(Boolean(status.queuedAt) && !status.startedAt && status.state === 'PENDING');
+  const waited = elapsed(status.queuedAt, status.startedAt, now);
+  return (
+    <section aria-label={trans.__('Times')}>
+      <h3>{trans.__('Times')}</h3>
+      <dl className="jk-Facts">
+        <dt>{trans.__('Waited')}</dt>
+        <dd title={exact(status.queuedAt)}>{status.queuedAt ? duration(waited) : '–'}</dd>
+        <dt>{trans.__('Ran')}</dt>
+        <dd>
+          {status.startedAt ? (
+            <Elapsed start={status.startedAt} end={status.finishedAt} seconds={status.seconds} />
+          ) : (
+            '–'
+          )}
+        </dd>
+        <dt>{trans.__('Started')}</dt>
+        <dd>{exact(status.startedAt) || '–'}</dd>
+        <dt>{trans.__('Finished')}</dt>
+        <dd>{exact(status.finishedAt) || '–'}</dd>
+        <dt>{trans.__('Attempts')}</dt>
+        <dd>{status.attempt ?? (status.startedAt ? 1 : 0)}</dd>
+      </dl>
+    </section>
+  );
+}
+
+function Cache(props: { run: IRun; status: IStepStatus }): JSX.Element | null {
+  const kubeflow = useKubeflow();
+  const { trans } = kubeflow;
+  const { cache, cached } = props.status;
+  if (!cache && !cached) {
+    return null;
+  }
+  const from = cache?.from;
+  return (
+    <section aria-label={trans.__('Cache')}>
+      <h3>{trans.__('Cache')}</h3>
+      <p dir="auto">
+        {cache?.text ||
+          (cached
+            ? trans.__('Taken from an earlier run; nothing was run.')
+            : cache?.differs?.length
+              ? trans.__('Run, because it differs from before: %1.', cache.differs.join(', '))
+              : trans.__('Run; there was no earlier result.'))}{' '}
+        {from && from !== props.run.metadata.name && (
+          <button
+            type="button"
+            className="jk-Link"
+            onClick={() => void kubeflow.openRun(from, props.status.name)}
+          >
+            {from}
+          </button>
+        )}
+      </p>
+    </section>
+  );
+}
+
+function Resources(props: { status: IStepStatus; step: IStep | null }): JSX.Element | null {
+  const { trans } = useKubeflow();
+  const asked = { ...props.step?.resources, ...props.status.resources?.asked };
+  const used = props.status.resources?.used;
+  const seconds = props.status.seconds;
+  if (!Object.keys(asked).length && !used) {
+    return null;
+  }
+  const cores =
+    used?.cpuSeconds !== undefined && seconds ? used.cpuSeconds / Math.max(seconds, 1e-3) : null;
+  const others = Object.entries(asked).filter(([name]) => name !== 'cpu' && name !== 'memory');
+  return (
+    <section aria-label={trans.__('Resources')}>
+      <h3>{trans.__('Resources')}</h3>
+      <table className="jk-Table">
+        <thead>
+          <tr>
+            <th />
+            <th scope="col">{trans.__('Asked')}</th>
+            <th scope="col">{trans.__('Used')}</th>
+          </tr>
+        </thead>
+        <tbody>
+          <tr>
+            <th scope="row">{trans.__('CPU')}</th>
+            <td>{asked.cpu ?? '–'}</td>
+            <td>
+              {used?.cpuSeconds !== undefined
+                ? trans.__('%1 CPU time', duration(used.cpuSeconds))
+                : '–'}
+              {cores !== null && <span className="jk-Muted"> ⌀ {number(cores)}</span>}
+            </td>
+          </tr>
+          <tr>
+            <th scope="row">{trans.__('Memory')}</th>
+            <td>{asked.memory ?? '–'}</td>
+            <td>{used?.maxRss ? trans.__('%1 at most', bytes(used.maxRss)) : '–'}</td>
+          </tr>
+          {others.map(([name, amount]) => (
+            <tr key={name}>
+              <th scope="row">{name}</th>
+              <td>{amount}</td>
+              <td>–</td>
+            </tr>
+          ))}
+        </tbody>
+      </table>
+    </section>
+  );
+}
+
+function Metrics(props: { status: IStepStatus }): JSX.Element | null {
+  const { trans } = useKubeflow();
+  const metrics = Object.entries(props.status.metrics ?? {});
+  if (!metrics.length) {
+    return null;
+  }
+  return (
+    <section aria-label={trans.__('Metrics')}>
+      <h3>{trans.__('Metrics')}</h3>
+      <dl className="jk-Facts">
+        {metrics.map(([name, value]) => (
+          <React.Fragment key={name}>
+            <dt dir="auto">{name}</dt>
+            <dd title={String(value)}>{number(value)}</dd>
+          </React.Fragment>
+        ))}
+      </dl>
+    </section>
+  );
+}

@@ -1,0 +1,129 @@
+import * as React from 'react';
+
+import { duration } from '../../format';
+import { isActive, tone } from '../../model/states';
+import type { IBar } from '../../model/timeline';
+import { ticks, timeline } from '../../model/timeline';
+import type { IRun } from '../../model/types';
+import { useNow, useTrans } from '../../ui/context';
+import { onListKeys } from '../../ui/controls';
+import { CacheMark, StateIcon, stateWord } from '../../ui/state';
+
+/** When each step waited and ran. Bars that decide the length of the run are marked. */
+export function Timeline(props: {
+  run: IRun;
+  selected: string | null;
+  onSelect: (name: string) => void;
+}): JSX.Element {
+  const { run } = props;
+  const trans = useTrans();
+  const now = useNow(isActive(run.status.phase));
+  const { bars, from, to } = timeline(run, now);
+  const span = to - from;
+  const share = (time: number) => `${(100 * (time - from)) / span}%`;
+  const marks = ticks(span / 1000, 6);
+  return (
+    <div className="jk-Timeline" role="group" aria-label={trans.__('Timeline')}>
+      <div className="jk-Timeline-axis" aria-hidden="true">
+        {marks.map(mark => (
+          <span key={mark} style={{ insetInlineStart: `${(100000 * mark) / span}%` }}>
+            {mark ? duration(mark) : '0'}
+          </span>
+        ))}
+      </div>
+      <ul className="jk-Timeline-rows" onKeyDown={onListKeys}>
+        {bars.map(bar => (
+          <Row
+            key={bar.name}
+            bar={bar}
+            marks={marks.map(mark => `${(100000 * mark) / span}%`)}
+            share={share}
+            selected={bar.name === props.selected}
+            onSelect={props.onSelect}
+          />
+        ))}
+      </ul>
+      <p className="jk-Timeline-legend">
+        <span>
+          <i className="jk-mod-wait" /> {trans.__('waiting')}
+        </span>
+        <span>
+          <i className="jk-mod-ran" /> {trans.__('running')}
+        </span>
+        <span>
+          <i className="jk-mod-ran jk-mod-critical" /> {trans.__('critical path')}
+        </span>
+      </p>
+    </div>
+  );
+}
+
+function Row(props: {
+  bar: IBar;
+  marks: string[];
+  share: (time: number) => string;
+  selected: boolean;
+  onSelect: (name: string) => void;
+}): JSX.Element {
+  const { bar, share } = props;
+  const trans = useTrans();
+  const ran = bar.started !== null && bar.ended !== null;
+  const seconds = ran ? (bar.ended! - bar.started!) / 1000 : null;
+  const waited =
+    bar.queued !== null && bar.started !== null ? (bar.started - bar.queued) / 1000 : 0;
+  const words = [bar.title, bar.cached ? trans.__('from cache') : stateWord(bar.state, trans)];
+  if (waited > 0.05) {
+    words.push(trans.__('waited %1', duration(waited)));
+  }
+  if (seconds !== null) {
+    words.push(trans.__('ran %1', duration(seconds)));
+  }
+  if (bar.critical) {
+    words.push(trans.__('on the critical path'));
+  }
+  const classes = ['jk-Timeline-row', `jk-tone-${tone(bar.state)}`];
+  if (props.selected) {
+    classes.push('jk-mod-selected');
+  }
+  if (bar.parent) {
+    classes.push('jk-mod-child');
+  }
+  return (
+    <li className={classes.join(' ')}>
+      <button
+        type="button"
+        data-row=""
+        aria-pressed={props.selected}
+        aria-label={words.join(', ')}
+        title={words.join('\n')}
+        onClick={() => props.onSelect(bar.name)}
+      >
+        <span className="jk-Timeline-name">
+          {bar.cached ? <CacheMark size={14} /> : <StateIcon state={bar.state} size={14} />}
+          <span className="jk-Ellipsis" dir="auto">
+            {bar.title}
+          </span>
+        </span>
+        <span className="jk-Timeline-lane">
+          {props.marks.map(mark => (
+            <i key={mark} className="jk-Timeline-grid" style={{ insetInlineStart: mark }} />
+          ))}
+          {bar.queued !== null && bar.started !== null && bar.started > bar.queued && (
+            <i className="jk-Timeline-wait" style={between(bar.queued, bar.started, share)} />
+          )}
+          {ran && (
+            <i
+              className={bar.critical ? 'jk-Timeline-bar jk-mod-critical' : 'jk-Timeline-bar'}
+              style={between(bar.started!, bar.ended!, share)}
+            />
+          )}
+        </span>
+        <span className="jk-Timeline-took">{duration(seconds)}</span>
+      </button>
+    </li>
+  );
+}
+
+function between(from: number, to: number, share: (time: number) => string): React.CSSProperties {
+  return { insetInlineStart: share(from), width: `calc(${share(to)} - ${share(from)})` };
+}

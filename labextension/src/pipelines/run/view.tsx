@@ -1,0 +1,139 @@
+import * as React from 'react';
+
+import { Graph } from '../../graph/Graph';
+import { runGraph } from '../../graph/model';
+import { isActive } from '../../model/states';
+import type { IRunWatch } from '../../model/resources';
+import type { IRun } from '../../model/types';
+import type { StepTab } from '../../tokens';
+import { useKubeflow, useSignal } from '../../ui/context';
+import { ErrorLine, Tabs } from '../../ui/controls';
+import { ErrorBanner, failedStep } from './banner';
+import { StepDetail } from './detail';
+import { Header } from './header';
+import { Overview } from './overview';
+import { Split } from './split';
+import { Timeline } from './timeline';
+
+export interface IRunPlace {
+  /** Undefined until somebody chose; null for the whole run. */
+  step?: string | null;
+  tab: StepTab;
+  picture: 'graph' | 'timeline';
+}
+
+/** One run: header, what failed, the graph or the timeline, and the selected step. */
+export function RunView(props: {
+  watch: IRunWatch;
+  place: IRunPlace;
+  onPlace: (place: IRunPlace) => void;
+}): JSX.Element {
+  const { watch, place, onPlace } = props;
+  const { trans, resources } = useKubeflow();
+  useSignal(watch.changed);
+  useSignal(resources.connectionChanged);
+  const { run, error } = watch;
+  if (!run) {
+    return error ? (
+      <ErrorLine error={error} onRetry={() => void watch.refresh()} />
+    ) : (
+      <p className="jk-Quiet">{trans.__('Loading…')}</p>
+    );
+  }
+  const away = resources.connection === 'away';
+  const step = place.step === undefined ? failedStep(run) : place.step;
+  const select = (name: string | null) => onPlace({ ...place, step: name });
+  return (
+    <div
+      className={away ? 'jk-RunView jk-mod-away' : 'jk-RunView'}
+      onKeyDown={event => {
+        if (event.key === 'Escape' && step) {
+          select(null);
+        }
+      }}
+    >
+      {away && (
+        <p className="jk-Where-away" role="status">
+          {trans.__('The Jupyter server does not answer. Shown is what was last known.')}
+        </p>
+      )}
+      {error && <ErrorLine error={error} />}
+      <Header run={run} />
+      <ErrorBanner run={run} onShowLog={name => onPlace({ ...place, step: name, tab: 'log' })} />
+      <Split
+        left={<Picture run={run} place={place} step={step} onPlace={onPlace} />}
+        right={
+          step ? (
+            <StepDetail
+              run={run}
+              name={step}
+              tab={place.tab}
+              onTab={tab => onPlace({ ...place, step, tab })}
+              onClose={() => select(null)}
+            />
+          ) : (
+            <Overview run={run} />
+          )
+        }
+      />
+    </div>
+  );
+}
+
+function Picture(props: {
+  run: IRun;
+  place: IRunPlace;
+  step: string | null;
+  onPlace: (place: IRunPlace) => void;
+}): JSX.Element {
+  const { run, place, step, onPlace } = props;
+  const { trans } = useKubeflow();
+  const id = React.useId();
+  const data = React.useMemo(() => {
+    const graph = runGraph(run);
+    // While it runs, the longest way is only a guess: marking it would mislead.
+    return isActive(run.status.phase) ? { ...graph, critical: [] } : graph;
+  }, [run]);
+  const placed = React.useRef(place);
+  placed.current = place;
+  const select = React.useCallback(
+    (name: string) => onPlace({ ...placed.current, step: name }),
+    [onPlace]
+  );
+  const openLog = React.useCallback(
+    (name: string) => onPlace({ ...placed.current, step: name, tab: 'log' }),
+    [onPlace]
+  );
+  return (
+    <div className="jk-Picture">
+      <Tabs
+        id={id}
+        label={trans.__('Picture of the run')}
+        selected={place.picture}
+        onSelect={picture => onPlace({ ...place, picture })}
+        tabs={[
+          { id: 'graph', label: trans.__('Graph') },
+          { id: 'timeline', label: trans.__('Timeline') }
+        ]}
+      />
+      <div
+        className="jk-Picture-panel"
+        role="tabpanel"
+        id={`${id}-panel`}
+        aria-labelledby={`${id}-${place.picture}`}
+      >
+        {place.picture === 'graph' ? (
+          <Graph
+            data={data}
+            label={trans.__('Steps of %1', run.metadata.name)}
+            selected={step}
+            onSelect={select}
+            onOpen={openLog}
+          />
+        ) : (
+          <Timeline run={run} selected={step} onSelect={select} />
+        )}
+      </div>
+    </div>
+  );
+}
