@@ -224,63 +224,46 @@ class _Writer:
         return told
 
     def _task(self, step: Step, role: str, name: str, **more: Any) -> str:
-        """Add component, executor and task of one container; ``more`` changes its inputs and where the task goes."""
-        tasks: Tree = more.get("tasks", self._tasks)
+        """Add component, executor and task of one container; ``more`` says where the task goes and what it is given."""
         given: Tree = more["artifacts"] if "artifacts" in more else self._states(step)
         told = self._told(step, role)
-        component: Tree = {"executorLabel": f"exec-{name}"}
-        inputs: Tree = {}
-        artifacts = {key: _artifact(many=key == "iterations") for key in given}
-        if artifacts:
-            inputs["artifacts"] = artifacts
-        parameters: Tree = {}
-        arguments: Tree = {}
-        for parameter in told.get("parameters", ()):
-            parameters[parameter["name"]] = {"parameterType": TYPES[parameter["type"]]}
-            arguments[parameter["name"]] = {
-                "componentInputParameter": more.get("prefix", "") + parameter["name"]
-            }
+        arguments = {
+            parameter["name"]: {"componentInputParameter": more.get("prefix", "") + parameter["name"]}
+            for parameter in told.get("parameters", ())
+        }
+        types = {parameter["name"]: TYPES[parameter["type"]] for parameter in told.get("parameters", ())}
         if role == "iteration":
-            parameters["index"] = {"parameterType": "NUMBER_INTEGER"}
             arguments["index"] = {"componentInputParameter": more["item"]}
-        if parameters:
-            inputs["parameters"] = parameters
-        if inputs:
-            component["inputDefinitions"] = inputs
-        outputs = self._outputs(step, role, told)
-        if outputs:
-            component["outputDefinitions"] = outputs
-        self._components[f"comp-{name}"] = component
+            types["index"] = "NUMBER_INTEGER"
+        inputs = {
+            "artifacts": {key: _artifact(many=key == "iterations") for key in given},
+            "parameters": {key: {"parameterType": kind} for key, kind in types.items()},
+        }
+        component = {
+            "executorLabel": f"exec-{name}",
+            "inputDefinitions": _filled(inputs),
+            "outputDefinitions": self._outputs(step, role, told),
+        }
+        self._components[f"comp-{name}"] = _filled(component)
         cells = step.cells if role in RUNS_CELLS else ()
         zipped = None if given else self._bundle
-        self._executors[f"exec-{name}"] = {
-            "container": ir_step.container(step, told, cells, zipped, self._image)
-        }
+        container = ir_step.container(step, told, cells, zipped, self._image)
+        self._executors[f"exec-{name}"] = {"container": container}
         settings = ir_step.kubernetes(step, self._volumes)
         if settings:
             self._platform[f"exec-{name}"] = settings
-        title = step.title or step.name
-        task: Tree = {
-            "taskInfo": {"name": title if role in {"step", "iteration"} else name},
+        title = (step.title or step.name) if role in {"step", "iteration"} else name
+        more.get("tasks", self._tasks)[name] = {
+            "taskInfo": {"name": title},
             "componentRef": {"name": f"comp-{name}"},
-        }
-        task["cachingOptions"] = {} if step.cache is False else {"enableCache": True}
-        needed = sorted(
+            "cachingOptions": {} if step.cache is False else {"enableCache": True},
+        } | _filled(
             {
-                item["taskOutputArtifact"]["producerTask"]
-                for item in given.values()
-                if "taskOutputArtifact" in item
+                "dependentTasks": _producers(given.values()),
+                "inputs": _filled({"artifacts": given, "parameters": arguments}),
+                "retryPolicy": _retries(step.retry) if step.retry else {},
             }
         )
-        if needed:
-            task["dependentTasks"] = needed
-        if given or arguments:
-            task["inputs"] = {
-                key: value for key, value in (("artifacts", given), ("parameters", arguments)) if value
-            }
-        if step.retry:
-            task["retryPolicy"] = _retries(step.retry)
-        tasks[name] = task
         return name
 
     def _outputs(self, step: Step, role: str, told: Tree) -> Tree:
@@ -392,20 +375,13 @@ class _Dag:
         if outputs:
             component["dag"] = {"outputs": {"artifacts": outputs}, "tasks": tasks}
             component["outputDefinitions"] = {"artifacts": {key: _artifact(many=True) for key in outputs}}
-        sources = [*self._artifacts.values(), *self._arguments.values()]
-        needed = {
-            source[kind]["producerTask"]
-            for source in sources
-            for kind in source
-            if kind.startswith("taskOutput")
-        }
         inputs = {"artifacts": {self.prefix + key: source for key, source in self._artifacts.items()}}
         inputs["parameters"] = self._arguments
         task: Tree = {
             "taskInfo": {"name": self._name},
             "componentRef": {"name": f"comp-{self._name}"},
-            "dependentTasks": sorted(needed),
-            "inputs": {key: value for key, value in inputs.items() if value},
+            "dependentTasks": _producers([*self._artifacts.values(), *self._arguments.values()]),
+            "inputs": _filled(inputs),
         }
         self._writer.add_dag(self._name, component, {**task, **policy})
         return self._name
@@ -422,6 +398,19 @@ PLOTS = re.compile(
 def _artifact(title: str = "system.Artifact", *, many: bool = False) -> Tree:
     kind: Tree = {"artifactType": {"schemaTitle": title, "schemaVersion": "0.0.1"}}
     return {**kind, "isArtifactList": True} if many else kind
+
+
+def _producers(sources: Iterable[Tree]) -> list[str]:
+    """The tasks that the sources of inputs name."""
+    found = {
+        source[kind]["producerTask"] for source in sources for kind in source if kind.startswith("taskOutput")
+    }
+    return sorted(found)
+
+
+def _filled(tree: Tree) -> Tree:
+    """Without the empty members, which KFP leaves out too."""
+    return {key: value for key, value in tree.items() if value}
 
 
 def _output(task: str) -> Tree:

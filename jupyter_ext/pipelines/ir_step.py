@@ -1,6 +1,6 @@
 """A step as KFP sees it: what its container is told, what it asks for, what Kubernetes adds.
 
-A container's command is ``python3 -c START`` followed by what the step is (JSON) and the code of its cells, each
+A container's command is ``python3 -c PROGRAM`` followed by what the step is (JSON) and the code of its cells, each
 as it stands in the notebook. The code that runs them (``container/``, as a zip) goes with the steps that have no
 step before them, and on from there in the artifacts. So the YAML holds it once, and a pipeline of several hundred
 steps stays below what Argo can store.
@@ -22,29 +22,34 @@ from typing import Any
 from jupyter_ext.errors import Unfit, Where
 from jupyter_ext.pipelines.model import Cell, Step
 
-START = """\
+FIRST = """\
 import base64, json, sys, tempfile
 
-# The arguments are those of kfp.dsl.executor_main. kf_step.zip holds the code that runs a step; it comes with
-# the first steps (base 64) and goes on from them in the artifacts named state.
-step = json.loads(sys.argv[1])
-end = sys.argv.index("--executor_input")
-given = json.loads(sys.argv[end + 1])
+# Called like kfp.dsl.executor_main. The second argument is kf_step.zip, the code that runs a step.
 folder = tempfile.TemporaryDirectory()
-if step["bundled"]:
-    bundle = folder.name + "/kf_step.zip"
-    with open(bundle, "wb") as file:
-        file.write(base64.b64decode(sys.argv[2]))
-else:
-    states = given["inputs"]["artifacts"]
-    state = states[sorted(states)[0]]["artifacts"][0]
-    scheme, mark, rest = (state.get("customPath") or state["uri"]).partition("://")
-    bundle = ("/" + scheme.replace("gs", "gcs") + "/" + rest if mark else scheme) + "/kf_step.zip"
+bundle = folder.name + "/kf_step.zip"
+with open(bundle, "wb") as file:
+    file.write(base64.b64decode(sys.argv.pop(2)))
 sys.path.insert(0, bundle)
 from kf_step.runner import main
-sys.path.remove(bundle)
-sys.exit(main(step, given, sys.argv[3 if step["bundled"] else 2 : end], bundle))
+
+main(bundle)
 """
+"""The program of a step that has none before it."""
+NEXT = """\
+import json, sys
+
+# Called like kfp.dsl.executor_main. kf_step.zip came with the first step and goes on in the states.
+states = json.loads(sys.argv[sys.argv.index("--executor_input") + 1])["inputs"]["artifacts"]
+state = states[min(states)]["artifacts"][0]
+scheme, mark, rest = (state.get("customPath") or state["uri"]).partition("://")
+bundle = ("/" + scheme.replace("gs", "gcs") + "/" + rest if mark else scheme) + "/kf_step.zip"
+sys.path.insert(0, bundle)
+from kf_step.runner import main
+
+main(bundle)
+"""
+"""The program of every other step."""
 COMMAND_LIMIT = 120_000
 """Bytes of a container's command: KFP hands it to its driver as one argument, of which Linux takes 128 KiB."""
 BROUGHT_LIMIT = 30_000
@@ -87,11 +92,11 @@ def container(
         {"index": cell.index, "id": cell.id} | ({"encoded": True} if source is not cell.source else {})
         for cell, source in zip(cells, sources, strict=True)
     ]
-    message = {**told, "bundled": zipped is not None, "cells": listed}
+    message = {**told, "cells": listed}
     text = json.dumps(message, separators=(", ", ": "))
     for hazard in HAZARDS[:-1]:
         text = text.replace(hazard, f"{hazard[0]}\\u{ord(hazard[1]):04x}{hazard[2:]}")
-    command = ["python3", "-c", START, text, *([zipped] if zipped else []), *sources]
+    command = ["python3", "-c", *([FIRST, text, zipped] if zipped else [NEXT, text]), *sources]
     size = sum(len(part.encode()) for part in command)
     if size > COMMAND_LIMIT:
         raise Unfit(

@@ -8,7 +8,6 @@ The output is YAML 1.1 and 1.2 alike (PyYAML and go-yaml read the same tree from
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
 from json import dumps
 
 _PLAIN = re.compile(r"[A-Za-z_/$][\w./$@+-]*(?:[ :][\w./$@+-]+)*\Z", re.ASCII)
@@ -21,7 +20,7 @@ _SPECIAL = re.compile('["\\\\\n\t]|' + _NOT_LITERAL.pattern)
 
 
 def to_yaml(tree: object, *, comment: str = "") -> str:
-    """Text of ``tree``: mappings with text keys, sequences, text, numbers, booleans and None.
+    """Text of ``tree``: dictionaries with text keys, lists, text, numbers, booleans and None.
 
     ``comment`` goes before the document, each of its lines as a YAML comment. NaN and the infinities raise
     ValueError: the readers of the text have no JSON for them.
@@ -33,11 +32,11 @@ def to_yaml(tree: object, *, comment: str = "") -> str:
 
 def _block(value: object, indent: str, out: list[str]) -> None:
     """Append ``value`` as whole lines at ``indent``."""
-    if isinstance(value, Mapping) and value:
+    if isinstance(value, dict) and value:
         for key, item in value.items():
             out.append(f"{indent}{_scalar(str(key))}:")
             _after(item, indent, out)
-    elif isinstance(value, Sequence) and not isinstance(value, str) and value:
+    elif isinstance(value, list | tuple) and value:
         for item in value:
             out.append(f"{indent}-")
             _after(item, indent, out)
@@ -49,7 +48,7 @@ def _after(item: object, indent: str, out: list[str]) -> None:
     """Append what follows a ``key:`` or a dash, up to the end of its last line."""
     if isinstance(item, str) and "\n" in item and not _NOT_LITERAL.search(item) and item.strip("\n "):
         out.append(_literal(item, indent + "  "))
-    elif isinstance(item, Mapping | Sequence) and not isinstance(item, str) and item:
+    elif isinstance(item, dict | list | tuple) and item:
         out.append("\n")
         _block(item, indent + "  ", out)
     else:
@@ -75,9 +74,9 @@ def _scalar(value: object) -> str:
         return '"' + _SPECIAL.sub(_escape, value) + '"'
     if isinstance(value, float):
         return _number(value)
-    if isinstance(value, Mapping):
+    if isinstance(value, dict):
         return "{}"
-    if isinstance(value, Sequence):
+    if isinstance(value, list | tuple):
         return "[]"
     return dumps(value)
 

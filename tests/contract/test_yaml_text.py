@@ -15,11 +15,28 @@ pytestmark = pytest.mark.contract
 
 # Half a surrogate pair cannot be encoded, so it cannot stand in any file.
 texts = st.text(st.characters(exclude_categories=("Cs",)), max_size=40) | st.sampled_from(
-    ["yes", "No", "~", "1e5", "0o7", "1_000", "1:30", "2001-01-01", "- a", "a: b", "# no", " x\ny", "\n\na\n\n", "a\n "]
+    [
+        "yes",
+        "No",
+        "~",
+        "1e5",
+        "0o7",
+        "1_000",
+        "1:30",
+        "2001-01-01",
+        "- a",
+        "a: b",
+        "# no",
+        " x\ny",
+        "\n\na\n\n",
+        "a\n ",
+    ]
 )
 scalars = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | texts
 trees = st.recursive(
-    scalars, lambda inner: st.lists(inner, max_size=4) | st.dictionaries(texts, inner, max_size=4), max_leaves=20
+    scalars,
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(texts, inner, max_size=4),
+    max_leaves=20,
 )
 
 
@@ -29,7 +46,7 @@ trees = st.recursive(
 @example(1e-7)
 @example({"": {}, "b": []})
 def test_what_is_read_back_is_what_was_written(tree: object) -> None:
-    assert yaml.load(to_yaml(tree), Loader=yaml.CSafeLoader) == tree  # noqa: S506 - the safe loader, in C
+    assert yaml.load(to_yaml(tree), Loader=yaml.CSafeLoader) == tree
 
 
 def test_code_stays_readable() -> None:

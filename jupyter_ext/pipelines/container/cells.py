@@ -20,6 +20,8 @@ import types
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NoReturn
 
+from . import reports
+
 MIME = "application/vnd.kubeflow.v1+json"
 """Metrics and the like are displayed with this type (``pipelines/display.py``)."""
 
@@ -42,6 +44,7 @@ class Cells:
         """Become ``__main__`` and start IPython if there is one."""
         sys.modules["__main__"] = self.module
         sys.argv = [""]
+        reports.stand_in(self.shown)
         self.namespace["__builtins__"] = builtins
         try:
             from IPython.core.interactiveshell import InteractiveShell

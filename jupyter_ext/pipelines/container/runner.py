@@ -17,7 +17,7 @@ import tempfile
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from . import files, hidden, reports, values
 from .cells import Cells, StepFailed
@@ -288,16 +288,23 @@ def log(text: str) -> None:
     sys.stdout.write(text + "\n")
 
 
-def main(step: Mapping[str, Any], given: Mapping[str, Any], sources: Sequence[str], bundle: str) -> int:
-    """Run the task; its exit status. ``bundle`` is the zip that this code comes from."""
+def main(bundle: str) -> NoReturn:
+    """Run the task that the command line tells, and exit. ``bundle`` is the zip that this code comes from."""
+    sys.path.remove(bundle)
+    end = sys.argv.index("--executor_input")
+    step, *sources = sys.argv[1:end]
+    sys.exit(run(json.loads(step), json.loads(sys.argv[end + 1]), sources, Path(bundle)))
+
+
+def run(step: Mapping[str, Any], given: Mapping[str, Any], sources: Sequence[str], bundle: Path) -> int:
+    """Run a task; its exit status."""
     started = time.monotonic()
     try:
-        Task(step, given, sources, Path(bundle)).run()
+        Task(step, given, sources, bundle).run()
     except StepFailed as failure:
         sys.stdout.flush()
         sys.stderr.write(f"Step {step['name']} failed: {failure}\n")
         return 1
-    log(
-        f"{'Step' if step['role'] == 'step' else step['role'].capitalize() + ' of'} {step['name']} done in {time.monotonic() - started:.2f} s."
-    )
+    part = "" if step["role"] == "step" else f" ({step['role']})"
+    log(f"Step {step['name']}{part} done in {time.monotonic() - started:.2f} s.")
     return 0
