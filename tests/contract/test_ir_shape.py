@@ -10,8 +10,9 @@ import pytest
 import yaml
 
 from jupyter_ext.errors import Unfit
-from jupyter_ext.pipelines.ir import export, task_names, to_ir
+from jupyter_ext.pipelines.ir import export, to_ir
 from jupyter_ext.pipelines.ir_step import COMMAND_LIMIT, bundle
+from jupyter_ext.pipelines.ir_tasks import task_names
 from jupyter_ext.pipelines.model import Cell, Edge, Effect, Foreach, Parameter, Pipeline, Step
 
 pytestmark = pytest.mark.contract
