@@ -36,6 +36,7 @@ function activate(
   const tool = tools && addTool(tools, kubeflow, controllers);
   const inspect = (focus: boolean): void => {
     app.shell.activateById('jp-property-inspector');
+    tool?.unfold();
     if (focus) {
       requestAnimationFrame(() => tool?.focusFirst());
     }
@@ -70,12 +71,13 @@ function addTool(
   controllers: ReadonlyMap<NotebookPanel, NotebookController>
 ): StepTool {
   const tool = new StepTool(panel => controllers.get(panel) ?? null, kubeflow);
+  const section = 'jupyter-kubeflow-step';
   tools.addSection({
-    sectionName: 'jupyter-kubeflow-step',
-    tool,
+    sectionName: section,
     label: kubeflow.trans.__('Pipeline Step'),
     rank: 0
   });
+  tools.addItem({ tool, section });
   return tool;
 }
 

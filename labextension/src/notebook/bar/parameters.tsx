@@ -60,7 +60,7 @@ export function ParametersPane(props: {
           disabled={list.some(field => field.changed) ? null : trans.__('Nothing was changed.')}
           onClick={() => barState.set({ drafts: {} })}
         />
-        <kbd>{trans.__('Ctrl Enter runs')}</kbd>
+        <kbd>{trans.__('⌘/Ctrl Enter runs')}</kbd>
       </div>
     </div>
   );

@@ -113,7 +113,7 @@ function RunButtons(props: {
       />
       <button
         type="button"
-        className="jk-Button jk-mod-primary jk-mod-icon"
+        className="jk-Button jk-mod-primary"
         aria-haspopup="menu"
         aria-label={trans.__('More ways to run')}
         title={trans.__('More ways to run')}

@@ -28,8 +28,8 @@ export class Margin {
     node.style.setProperty('--jk-turn', String(chip.order));
     button.dataset.step = chip.step;
     button.dataset.state = chip.state ?? '';
-    button.title = chip.label;
-    button.setAttribute('aria-label', chip.label.replace(/\n/g, '. '));
+    button.title = chip.title;
+    button.setAttribute('aria-label', chip.label);
     button.replaceChildren(span('jk-Chip-name', chip.text), ...runParts(chip, icons));
   }
 

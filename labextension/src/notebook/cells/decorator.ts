@@ -44,6 +44,7 @@ export class CellDecorator implements IDisposable {
   ) {
     const notebook = _panel.content;
     _model.changed.connect(this.schedule, this);
+    _kubeflow.resources.connectionChanged.connect(this.schedule, this);
     notebook.cellInViewportChanged.connect(this.schedule, this);
     notebook.modelContentChanged.connect(this._onContentChanged, this);
     notebook.activeCellChanged.connect(this.schedule, this);
@@ -73,6 +74,7 @@ export class CellDecorator implements IDisposable {
     this._resize.disconnect();
     cancelAnimationFrame(this._frame);
     window.clearTimeout(this._tick);
+    this._kubeflow.resources.connectionChanged.disconnect(this.schedule, this);
     for (const type of EVENTS) {
       this._panel.content.node.removeEventListener(type, this);
     }
@@ -133,6 +135,7 @@ export class CellDecorator implements IDisposable {
     }
     this._anything = shown;
     content.node.classList.toggle('jk-mod-pipeline', shown);
+    content.node.classList.toggle('jk-mod-away', this._kubeflow.resources.connection === 'away');
     const now = Date.now();
     const failedCell = shown ? this._model.failedCell() : null;
     const active = content.activeCell;

@@ -80,15 +80,15 @@ export function ProblemRow(props: {
     <div className={`jk-Problem jk-mod-${problem.severity}`} role="note">
       <SeverityIcon severity={problem.severity} />
       <p className="jk-Problem-text">
-        <Prose text={problem.message} />
         {place && (
           <>
-            {' '}
             <button type="button" className="jk-Link" onClick={() => props.onGoTo(problem)}>
               {place}
             </button>
+            {': '}
           </>
         )}
+        <Prose text={place ? problem.message : sentence(problem.message)} />
         {problem.remedy && (
           <span className="jk-Problem-remedy">
             {' '}
@@ -107,14 +107,19 @@ function placeWords(
   trans: ReturnType<typeof useTrans>
 ): string {
   if (!withCell) {
-    return problem.line ? trans.__('line %1', problem.line) : '';
+    return problem.line ? trans.__('Line %1', problem.line) : '';
   }
   if (!problem.cell) {
     return '';
   }
   return problem.line
-    ? trans.__('cell %1, line %2', problem.cell, problem.line)
-    : trans.__('cell %1', problem.cell);
+    ? trans.__('Cell %1, line %2', problem.cell, problem.line)
+    : trans.__('Cell %1', problem.cell);
+}
+
+/** With a capital letter, unless it starts with a name or a quotation. */
+function sentence(text: string): string {
+  return /^[a-z]+[ ,]/.test(text) ? text.charAt(0).toUpperCase() + text.slice(1) : text;
 }
 
 /** A sentence of the server, with what stands between backticks as code. */

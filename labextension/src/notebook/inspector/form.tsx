@@ -78,7 +78,6 @@ function ResourceFields({ step, edit }: IPartProps): JSX.Element {
     <div className="jk-Fields-row" role="group" aria-label={trans.__('Resources')}>
       <TextField
         label={trans.__('CPU')}
-        unit={trans.__('cores')}
         placeholder="1"
         value={resources.cpu ?? ''}
         check={text => check.checkCpu(text, trans)}
@@ -117,8 +116,7 @@ function FailureFields({ step, edit }: IPartProps): JSX.Element {
       />
       <TextField
         label={trans.__('Time limit')}
-        unit={trans.__('s, m or h')}
-        placeholder={trans.__('none')}
+        placeholder={trans.__('none, or 10m')}
         value={step.timeout ? String(step.timeout) : ''}
         check={text => check.checkTimeout(text, trans)}
         onCommit={text => edit(place => edits.setTimeLimit(place, parseDuration(text)))}

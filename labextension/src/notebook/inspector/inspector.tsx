@@ -62,7 +62,7 @@ function StepView(props: { controller: NotebookController; place: ICellStep }): 
   const trans = useTrans();
   return (
     <div
-      className="jk-Inspector"
+      className={step.kind === 'setup' ? 'jk-Inspector jk-mod-setup' : 'jk-Inspector'}
       role="group"
       aria-label={trans.__('Step %1', step.name)}
       style={{ '--jk-turn': place.order } as React.CSSProperties}

@@ -1,6 +1,6 @@
 import type { NotebookPanel } from '@jupyterlab/notebook';
 import { NotebookTools } from '@jupyterlab/notebook';
-import { ReactWidget } from '@jupyterlab/ui-components';
+import { Collapser, ReactWidget } from '@jupyterlab/ui-components';
 import { PanelLayout } from '@lumino/widgets';
 import * as React from 'react';
 
@@ -20,6 +20,15 @@ export class StepTool extends NotebookTools.Tool {
     this._body = new Body(kubeflow);
     this.layout = new PanelLayout();
     (this.layout as PanelLayout).addWidget(this._body);
+  }
+
+  /** Unfold the section that this stands in. */
+  unfold(): void {
+    for (let widget = this.parent; widget; widget = widget.parent) {
+      if (widget instanceof Collapser) {
+        widget.collapsed = false;
+      }
+    }
   }
 
   /** Put the focus on the first field. */

@@ -23,8 +23,10 @@ export interface IChip {
   readonly time: string;
   readonly light: Light;
   readonly severity: 'error' | 'warning' | null;
-  /** The whole of it in words, for assistive technology and as the tooltip. */
+  /** Step and state in words, for assistive technology. */
   readonly label: string;
+  /** The whole of it, as the tooltip. */
+  readonly title: string;
 }
 
 /** The chip of one cell. `now` is in milliseconds, for steps that run. */
@@ -53,7 +55,8 @@ export function chip(
     time: run ? runTime(run, now) : '',
     light,
     severity,
-    label: describe(step, run, trans)
+    label: `${stepWords(step, trans)}, ${outcomeWords(run, trans)}`,
+    title: describe(step, run, trans)
   };
 }
 
@@ -76,25 +79,30 @@ export function runTime(run: IStepRun, now: number): string {
   return run.state === 'SUCCEEDED' || run.state === 'FAILED' ? duration(run.seconds) : '';
 }
 
+function stepWords(step: IStep, trans: IText): string {
+  return step.kind === 'setup' ? trans.__('Setup') : trans.__('Step %1', step.name);
+}
+
+function outcomeWords(run: IStepRun | null, trans: IText): string {
+  if (!run) {
+    return trans.__('not run yet');
+  }
+  if (run.cached) {
+    return trans.__('taken from the cache');
+  }
+  const word = trans.__(STATE_WORDS[run.state]).toLowerCase();
+  return run.seconds === null ? word : trans.__('%1 in %2', word, duration(run.seconds));
+}
+
 function describe(step: IStep, run: IStepRun | null, trans: IText): string {
-  const lines = [
-    step.kind === 'setup'
-      ? trans.__('Setup: runs before every step')
-      : step.title && step.title !== step.name
-        ? trans.__('Step %1 (%2)', step.name, step.title)
-        : trans.__('Step %1', step.name)
-  ];
-  if (run) {
-    const word = trans.__(STATE_WORDS[run.state]);
-    const took = run.seconds !== null ? duration(run.seconds) : '';
-    const outcome = run.cached
-      ? trans.__('Taken from the cache')
-      : took
-        ? trans.__('%1, %2', word, took)
-        : word;
-    lines.push(run.reason ? trans.__('%1. %2', outcome, run.reason) : outcome);
-  } else {
-    lines.push(trans.__('Not run yet'));
+  const lines = [`${stepWords(step, trans)}, ${outcomeWords(run, trans)}`];
+  if (step.kind === 'setup') {
+    lines.push(trans.__('Runs before every step'));
+  } else if (step.title && step.title !== step.name) {
+    lines.unshift(step.title);
+  }
+  if (run?.reason) {
+    lines.push(run.reason);
   }
   if (step.reads.length) {
     lines.push(trans.__('Reads %1', names(step.reads)));

@@ -104,7 +104,8 @@ test('a chip says what ran and how long, and is drawn again only if it says some
   const ran = { ...done, reason: '', rounds: null };
   const one = chip(place, ran, [], null, 0, text);
   assert.equal(one.time, '1.3 s');
-  assert.match(one.label, /^Step left\nSucceeded, 1.3 s\nReads x\nWrites y$/);
+  assert.equal(one.label, 'Step left, succeeded in 1.3 s');
+  assert.equal(one.title, 'Step left, succeeded in 1.3 s\nReads x\nWrites y');
   assert.ok(sameChip(one, chip(place, ran, [], null, 9999, text)));
   assert.ok(!sameChip(one, chip(place, { ...ran, cached: true }, [], null, 0, text)));
   const going = { ...ran, state: 'RUNNING' as const, startedAt: '2024-01-01T00:00:00Z' };
