@@ -264,12 +264,12 @@ def _ratio(value: object, field: str) -> tuple[int, int]:
     exponent = 0
     if suffix == "" and "e" in number.lower():
         number, _, power = number.lower().partition("e")
-        exponent = int(power) if power.lstrip("+-").isdecimal() and len(power) <= 3 else -1000
+        exponent = int(power) if power.lstrip("+-").isdecimal() and len(power) <= 4 else -1000
     whole, _, fraction = number.partition(".")
     known = suffix in _DECIMAL or suffix in _BINARY
     digits = whole + fraction
     plain = digits.isdecimal() and digits.isascii() and len(text) <= _LONGEST_QUANTITY
-    if isinstance(value, bool) or not known or not plain or abs(exponent) > 30:
+    if isinstance(value, bool) or not known or not plain or abs(exponent) > 400:
         raise Invalid(
             f"{value!r} is not a quantity",
             where=Where(field=field),
