@@ -39,5 +39,6 @@ def test_commands_are_in_the_palette(lab):
         "kubeflow:check-notebook",
     } <= set(ids)
     lab.command("apputils:activate-command-palette")
-    lab.page.keyboard.type("run notebook as pipeline")
-    expect(lab.page.locator(".lm-CommandPalette-item", has_text="Kubeflow").first).to_be_visible()
+    palette = lab.page.locator(".jp-ModalCommandPalette")
+    palette.locator("input").fill("show kubeflow")
+    expect(palette.get_by_text("Show Kubeflow Panel")).to_be_visible()
