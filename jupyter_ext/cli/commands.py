@@ -36,7 +36,7 @@ def compile_(args: Namespace) -> int:
     from jupyter_ext import pipelines
     from jupyter_ext.pipelines.snippets import read_parameters
 
-    text = pipelines.compile(args.file, output=args.output, **read_parameters(args.parameters))
+    text = pipelines.compile(args.file, args.output, parameters=read_parameters(args.parameters))
     say(f"Written: {args.output}" if args.output else text.rstrip("\n"))
     return 0
 
@@ -200,10 +200,11 @@ def doctor(args: Namespace) -> int:
         as_json(report.to_dict())
     else:
         for found in report.checks:
-            say(f"{'ok  ' if found.ok else 'FAIL'}  {found.name}: {found.detail}")
+            mark = "ok  " if found.ok else "FAIL" if found.required else "note"
+            say(f"{mark}  {found.name}: {found.detail}")
             if not found.ok and found.fix:
                 say(f"      {found.fix}")
-    return 0 if all(found.ok for found in report.checks) else 1
+    return 0 if report.ok else 1
 
 
 COMMANDS: dict[str, Callable[[Any], int]] = {

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import json
-import math
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 
 
@@ -15,18 +14,10 @@ def say(text: str = "") -> None:
 
 
 def as_json(value: object) -> None:
-    """Write one JSON value to standard output; NaN and infinity, which JSON has not, become null."""
-    sys.stdout.write(json.dumps(_finite(value), indent=2, ensure_ascii=False, default=str) + "\n")
+    """Write one JSON value to standard output, NaN and infinity as strings, as everywhere."""
+    from jupyter_ext.cluster.local.codec import decode, encode
 
-
-def _finite(value: object) -> object:
-    if isinstance(value, float) and not math.isfinite(value):
-        return None
-    if isinstance(value, Mapping):
-        return {str(key): _finite(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_finite(item) for item in value]
-    return value
+    sys.stdout.write(json.dumps(decode(encode(value)), indent=2, ensure_ascii=False) + "\n")
 
 
 def seconds(value: float | None) -> str:

@@ -90,7 +90,8 @@ class PipelineMagics(Magics):
     def namespace(self) -> dict[str, Any]:
         """The user's names."""
         assert self.shell is not None
-        return self.shell.user_ns
+        names: dict[str, Any] = self.shell.user_ns
+        return names
 
     @no_var_expand
     @cell_magic
@@ -204,7 +205,7 @@ class PipelineMagics(Magics):
         from jupyter_ext import pipelines
         from jupyter_ext.pipelines.snippets import Code
 
-        text = pipelines.compile(path, output=args.output, **values)
+        text = pipelines.compile(path, args.output, parameters=values)
         return Path(args.output) if args.output else Code(text)
 
     def _form(self, path: Path, values: dict[str, str], args: Any) -> object:

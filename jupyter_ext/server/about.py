@@ -40,7 +40,8 @@ class DoctorHandler(KubeflowHandler):
         """Examine in a thread."""
         from jupyter_ext.cluster.discover import doctor
 
-        return doctor().to_dict()
+        report: dict[str, Any] = doctor().to_dict()
+        return report
 
 
 class OpenApiHandler(KubeflowHandler):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+import time
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -14,13 +16,12 @@ def cluster() -> LocalCluster:
     """Give the cluster that this server talks to."""
     from jupyter_ext.cluster.discover import current
 
-    found: Any = current()
-    return found  # type: ignore[no-any-return]
+    return current()
 
 
 def version() -> int:
     """Give the version of the store."""
-    return cluster().store.resource_version()
+    return cluster().resource_version()
 
 
 def resource(kind: str, name: str) -> Resource:
@@ -49,14 +50,41 @@ def tick() -> bool:
     return busy()
 
 
+class Health:
+    """What the doctor last found; looked for again in a thread when that is long ago, because it takes a while."""
+
+    SECONDS = 600.0
+
+    def __init__(self) -> None:
+        self._examined = -self.SECONDS
+        self._guard = threading.Lock()
+        self.problems: list[str] = []
+
+    def look(self) -> dict[str, Any]:
+        """Give the last finding at once."""
+        with self._guard:
+            old = time.monotonic() - self._examined > self.SECONDS
+            if old:
+                self._examined = time.monotonic()
+        if old:
+            threading.Thread(target=self._examine, name="kubeflow-health", daemon=True).start()
+        return {"ok": not self.problems, "problems": self.problems}
+
+    def _examine(self) -> None:
+        from jupyter_ext.cluster.discover import doctor
+
+        self.problems = [f"{c.name}: {c.detail}. {c.fix}" for c in doctor().checks if c.required and not c.ok]
+
+
+health = Health()
+
+
 def status() -> dict[str, Any]:
     """Give what ``GET status`` answers."""
     import jupyter_ext
-    from jupyter_ext.cluster.discover import doctor
 
     here = cluster()
     machine = here.leases.machine()
-    broken = [check for check in doctor().checks if not check.ok]
     return {
         "version": jupyter_ext.__version__,
         "cluster": {
@@ -73,5 +101,5 @@ def status() -> dict[str, Any]:
                 for gpu in machine.gpus
             ],
         },
-        "health": {"ok": not broken, "problems": [f"{check.name}: {check.detail}" for check in broken]},
+        "health": health.look(),
     }

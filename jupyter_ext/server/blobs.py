@@ -15,7 +15,15 @@ from . import access
 from .fields import Field
 from .handler import KubeflowHandler, Operation, operation, pool
 
-MIMES = ("image/png", "image/svg+xml", "text/plain", "application/json", "application/octet-stream")
+MIMES = (
+    "image/png",
+    "image/jpeg",
+    "image/gif",
+    "image/svg+xml",
+    "text/plain",
+    "application/json",
+    "application/octet-stream",
+)
 """What a blob may be shown as. HTML is not among them: it is displayed in the notebook's own renderer."""
 CHUNK = 1 << 20
 QUERY = (

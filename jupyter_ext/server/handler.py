@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import math
 from collections.abc import Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -69,23 +68,11 @@ def operation(spec: Operation) -> Callable[[Method], Method]:
     return wrap
 
 
-def finite(value: object) -> object:
-    """JSON has no NaN and no infinity, and browsers refuse them: they become null."""
-    if isinstance(value, float):
-        return value if math.isfinite(value) else None
-    if isinstance(value, dict):
-        return {key: finite(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [finite(item) for item in value]
-    return value
-
-
 def encode(value: object) -> str:
-    """JSON as every browser reads it."""
-    try:
-        return json.dumps(value, allow_nan=False, separators=(",", ":"), ensure_ascii=False)
-    except ValueError:
-        return json.dumps(finite(value), separators=(",", ":"), ensure_ascii=False)
+    """JSON as resources are stored: NaN and infinities are the strings of protobuf's JSON mapping."""
+    from jupyter_ext.cluster.local.codec import encode as as_stored
+
+    return as_stored(value)
 
 
 class KubeflowHandler(APIHandler):

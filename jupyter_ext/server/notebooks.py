@@ -14,7 +14,7 @@ from jupyter_ext.errors import Invalid, Where
 
 from .fields import Field
 from .handler import LARGE, KubeflowHandler, Operation, operation
-from .paths import Located, locate
+from .paths import locate
 from .registry import CONTENT, OPTIONS, PARAMETERS, PATH
 
 CHECK = (PATH, CONTENT)
@@ -24,15 +24,17 @@ CODE = (Field("path", "string", PATH.about, required=True, limit=4096), PARAMETE
 class NotebookHandler(KubeflowHandler):
     """What the handlers of notebooks share."""
 
-    async def source(self, body: dict[str, Any]) -> tuple[str | None, dict[str, Any] | None]:
-        """Give file and content of the notebook meant; one of them may be missing. Raises Invalid, NotFound."""
-        content = body["content"]
+    async def source(self, body: dict[str, Any]) -> str | dict[str, Any]:
+        """Give the content of the notebook meant, or its file. Raises Invalid and NotFound."""
+        content: dict[str, Any] | None = body["content"]
         if not body["path"]:
             if content is None:
                 raise Invalid("there is no notebook", where=Where(field="path"), hint="Give path or content.")
-            return None, content
-        located: Located = await locate(self.contents_manager, body["path"], must_exist=content is None)
-        return located.path, content or located.notebook
+            return content
+        located = await locate(self.contents_manager, body["path"], must_exist=content is None)
+        if content is not None:
+            return content
+        return located.path if located.notebook is None else located.notebook
 
 
 class CheckHandler(NotebookHandler):
@@ -42,15 +44,15 @@ class CheckHandler(NotebookHandler):
     @authorized("read", "kubeflow.notebooks")
     @operation(Operation("The notebook as a pipeline, with its problems.", "read", body=CHECK, limit=LARGE))
     async def post(self) -> None:
-        path, content = await self.source(self.body(CHECK, LARGE))
-        self.reply(await self.blocking(self.check, path, content))
+        source = await self.source(self.body(CHECK, LARGE))
+        self.reply(await self.blocking(self.check, source))
 
     @staticmethod
-    def check(path: str | None, content: dict[str, Any] | None) -> object:
+    def check(source: str | dict[str, Any]) -> object:
         """Analyse in a thread."""
         from jupyter_ext import pipelines
 
-        return {"pipeline": pipelines.check(content if content is not None else path).to_dict()}
+        return {"pipeline": pipelines.check(source).to_dict()}
 
 
 class CompileHandler(NotebookHandler):
@@ -60,15 +62,15 @@ class CompileHandler(NotebookHandler):
     @authorized("read", "kubeflow.notebooks")
     @operation(Operation("The notebook as a Kubeflow pipeline (IR YAML).", "read", body=CHECK, limit=LARGE))
     async def post(self) -> None:
-        path, content = await self.source(self.body(CHECK, LARGE))
-        self.reply(await self.blocking(self.compile, path, content))
+        source = await self.source(self.body(CHECK, LARGE))
+        self.reply(await self.blocking(self.compile, source))
 
     @staticmethod
-    def compile(path: str | None, content: dict[str, Any] | None) -> object:
+    def compile(source: str | dict[str, Any]) -> object:
         """Compile in a thread."""
         from jupyter_ext import pipelines
 
-        return {"yaml": pipelines.compile(content if content is not None else path)}
+        return {"yaml": pipelines.compile(source)}
 
 
 class SnippetHandler(KubeflowHandler):

@@ -12,7 +12,7 @@ from .registry import KINDS
 BASE = "kubeflow/v1"
 
 _PLACES = {
-    "name": r"([a-z0-9](?:[-a-z0-9.]{0,251}[a-z0-9])?)",
+    "name": r"([\w.-]+)",
     "digest": r"(b3(?::|%3[Aa])[0-9a-f]{64})",
     "path": r"(.*)",
 }

@@ -35,7 +35,7 @@ OBJECT = {
             ]
         },
         "seconds": {"type": ["number", "null"]},
-        "metrics": {"type": "object", "additionalProperties": {"type": ["number", "null"]}},
+        "metrics": {"type": "object", "additionalProperties": {"type": ["number", "string"]}},
         "steps": {
             "type": "array",
             "items": {
@@ -129,7 +129,7 @@ def test_looking_at_runs(kf, put_run):
     assert "cell 4, line 2" in shown.stdout
     assert kf("show").stdout == shown.stdout, "the newest by default"
     found = the_object(kf("show", "bad", "--json"))
-    assert (found["run"], found["state"], found["metrics"]) == ("bad", "FAILED", {"loss": None})
+    assert (found["run"], found["state"], found["metrics"]) == ("bad", "FAILED", {"loss": "NaN"})
     assert "differ" in kf("compare", "good", "bad").stdout or "FAILED" in kf("compare", "good", "bad").stdout
     assert json.loads(kf("compare", "good", "bad", "--json").stdout)["runs"] == ["good", "bad"]
 
