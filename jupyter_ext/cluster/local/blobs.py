@@ -18,6 +18,7 @@ from jupyter_ext.errors import Invalid, KubeflowError, NotFound, Where
 PREFIX: Final = "b3:"
 _HEX: Final = frozenset("0123456789abcdef")
 _DIGEST_LENGTH: Final = 64
+_WORTH_THREADS: Final = 16 << 20
 _FULL: Final = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
@@ -33,11 +34,39 @@ class GcReport(NamedTuple):
         return self._asdict()
 
 
+class _Threads:
+    """Whether hashing may use several threads.
+
+    Their pool does not survive a fork: a child that inherits a started one would wait for it forever.
+    """
+
+    def __init__(self) -> None:
+        self.started = False
+        self.lost = False
+        os.register_at_fork(after_in_child=self._after_fork)
+
+    def _after_fork(self) -> None:
+        self.lost = self.lost or self.started
+
+    def count(self, size: int) -> int:
+        """For so many bytes: 1, or as many as there are processors."""
+        from blake3 import blake3
+
+        if self.lost or size < _WORTH_THREADS:
+            return 1
+        self.started = True
+        return int(blake3.AUTO)
+
+
+_threads = _Threads()
+
+
 def _digest_of(path: Path) -> str:
     from blake3 import blake3
 
-    hasher = blake3(max_threads=blake3.AUTO)
-    if path.stat().st_size:
+    size = path.stat().st_size
+    hasher = blake3(max_threads=_threads.count(size))
+    if size:
         hasher.update_mmap(path)
     return PREFIX + hasher.hexdigest()
 

@@ -147,12 +147,12 @@ class _Forks:
 
     def _before(self) -> None:
         self.opening.acquire()
-        for connection in list(self.live):
+        for connection in [one for one in self.live if not one.closed]:
             if not connection.guard.acquire(timeout=0.2):
                 self._kept.append(connection)
                 continue
             self._paused.append(connection)
-            if connection.in_transaction:
+            if not connection.closed and connection.in_transaction:
                 self._kept.append(connection)
             else:
                 connection.close()
