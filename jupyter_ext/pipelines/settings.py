@@ -15,7 +15,7 @@ from typing import Any
 
 from jupyter_ext.cluster.resource import parse_cpu, parse_memory, parse_quantity
 from jupyter_ext.errors import Invalid
-from jupyter_ext.pipelines.model import Foreach
+from jupyter_ext.pipelines.model import Foreach, Step
 
 NAME = re.compile(r"^[A-Za-z_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?$")
 _GPU = {"gpu": "nvidia.com/gpu", "nvidia": "nvidia.com/gpu", "amd": "amd.com/gpu"}
@@ -196,6 +196,25 @@ def step_fields(settings: Settings) -> dict[str, Any]:
         "labels": dict(settings.labels),
         "annotations": dict(settings.annotations),
     }
+
+
+def from_step(step: Step) -> Settings:
+    """Inverse of ``step_fields``."""
+    return Settings(
+        after=None if step.after is None else list(step.after),
+        resources=dict(step.resources),
+        image=step.image,
+        retry=step.retry or None,
+        timeout=step.timeout,
+        cache=step.cache,
+        when=step.when,
+        foreach=step.foreach,
+        collect=list(step.collect),
+        env=dict(step.env),
+        secrets=dict(step.secrets),
+        labels=dict(step.labels),
+        annotations=dict(step.annotations),
+    )
 
 
 def nearest(word: str, known: Iterable[str], count: int = 1) -> list[str]:
