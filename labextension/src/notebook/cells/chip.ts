@@ -1,4 +1,4 @@
-import type { IChip } from '../model/chips';
+import type { IChip, Light } from '../model/chips';
 import type { IconSheet } from './icons';
 
 /** A cell's margin: the rail of its step, and the chip on it. Drawn by hand, as there may be a thousand. */
@@ -14,17 +14,20 @@ export class Margin {
 
   /** Whether the tab key stops here: only at the active cell, so that tabbing stays short. */
   set reachable(value: boolean) {
-    this._button.tabIndex = value ? 0 : -1;
+    const index = value ? 0 : -1;
+    if (this._button.tabIndex !== index) {
+      this._button.tabIndex = index;
+    }
   }
 
   draw(chip: IChip, icons: IconSheet | null): void {
     const { node, _button: button } = this;
     const flags: [boolean, string][] = [
       [chip.first, 'jk-mod-first'],
-      [chip.setup, 'jk-mod-setup'],
-      [chip.light !== null, `jk-mod-${chip.light}`]
+      [chip.setup, 'jk-mod-setup']
     ];
     node.className = ['jk-Gutter', ...flags.filter(([on]) => on).map(([, name]) => name)].join(' ');
+    this._light = null;
     node.style.setProperty('--jk-turn', String(chip.order));
     button.dataset.step = chip.step;
     button.dataset.state = chip.state ?? '';
@@ -33,6 +36,20 @@ export class Margin {
     button.replaceChildren(span('jk-Chip-name', chip.text), ...runParts(chip, icons));
   }
 
+  /** Let it stand out or step back, by how it stands to the step under the pointer. */
+  set light(light: Light) {
+    if (light !== this._light) {
+      if (this._light) {
+        this.node.classList.remove(`jk-mod-${this._light}`);
+      }
+      if (light) {
+        this.node.classList.add(`jk-mod-${light}`);
+      }
+      this._light = light;
+    }
+  }
+
+  private _light: Light = null;
   private readonly _button = document.createElement('button');
 }
 

@@ -159,10 +159,11 @@ export class CellDecorator implements IDisposable {
       cell.node.append(drawn.margin.node);
     }
     drawn.margin.reachable = active;
-    if (this._redrawAll || !drawn.chip || !sameChip(drawn.chip, chip)) {
+    if (this._redrawAll || !drawn.chip || (drawn.chip !== chip && !sameChip(drawn.chip, chip))) {
       drawn.margin.draw(chip, this._icons);
       drawn.chip = chip;
     }
+    drawn.margin.light = this._model.lightOf(chip.step);
   }
 
   private _drawNotes(cell: Cell, drawn: IDrawn, notes: INotes): void {

@@ -88,7 +88,7 @@ export function ProblemRow(props: {
             {': '}
           </>
         )}
-        <Prose text={place ? problem.message : sentence(problem.message)} />
+        <Prose text={sentence(problem.message, !place)} />
         {problem.remedy && (
           <span className="jk-Problem-remedy">
             {' '}
@@ -117,15 +117,24 @@ function placeWords(
     : trans.__('Cell %1', problem.cell);
 }
 
-/** With a capital letter, unless it starts with a name or a quotation. */
-function sentence(text: string): string {
-  return /^[a-z]+[ ,]/.test(text) ? text.charAt(0).toUpperCase() + text.slice(1) : text;
+/** With a full stop, and with a capital letter unless it starts with a name or goes on. */
+function sentence(text: string, starts: boolean): string {
+  const whole = /[.!?:]$/.test(text) ? text : `${text}.`;
+  return starts && /^[a-z]+[ ,]/.test(whole)
+    ? whole.charAt(0).toUpperCase() + whole.slice(1)
+    : whole;
 }
 
-/** A sentence of the server, with what stands between backticks as code. */
+/** A sentence of the server, with names between quotation marks as code. */
 export function Prose(props: { text: string }): JSX.Element {
-  const parts = props.text.split(/`([^`]+)`/);
-  return <>{parts.map((part, index) => (index % 2 ? <code key={index}>{part}</code> : part))}</>;
+  const parts = props.text.split(/(`[^`]+`|(?<!\w)'[\w.:%/-]+'(?!\w))/);
+  return (
+    <>
+      {parts.map((part, index) =>
+        index % 2 ? <code key={index}>{part.slice(1, -1)}</code> : part
+      )}
+    </>
+  );
 }
 
 function FailureBox(props: {

@@ -6,6 +6,7 @@ import type { ICellStep } from './graph';
 import type { IStepRun } from './runs';
 import type { IText } from './text';
 
+/** How a cell stands to the step under the pointer; null while there is none. */
 export type Light = 'self' | 'upstream' | 'downstream' | 'dim' | null;
 
 /** One cell's chip. */
@@ -21,7 +22,6 @@ export interface IChip {
   readonly cached: boolean;
   /** Duration or progress; short enough for the margin. */
   readonly time: string;
-  readonly light: Light;
   readonly severity: 'error' | 'warning' | null;
   /** Step and state in words, for assistive technology. */
   readonly label: string;
@@ -34,7 +34,6 @@ export function chip(
   place: ICellStep,
   run: IStepRun | null,
   problems: readonly IProblem[],
-  light: Light,
   now: number,
   trans: IText
 ): IChip {
@@ -53,7 +52,6 @@ export function chip(
     state: run?.state ?? null,
     cached: run?.cached ?? false,
     time: run ? runTime(run, now) : '',
-    light,
     severity,
     label: `${stepWords(step, trans)}, ${outcomeWords(run, trans)}`,
     title: describe(step, run, trans)

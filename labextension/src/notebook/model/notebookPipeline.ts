@@ -191,8 +191,28 @@ export class NotebookPipelineModel implements IDisposable {
       return null;
     }
     const run = this._stepRuns.get(place.step.name) ?? null;
-    const light = this._lightOf(place.step.name);
-    return chip(place, run, this.problemsOf(cellId), light, now, this.trans);
+    const known = this._chips.get(cellId);
+    // Only the time of a running step moves by itself.
+    if (known && run?.state !== 'RUNNING') {
+      return known;
+    }
+    const made = chip(place, run, this.problemsOf(cellId), now, this.trans);
+    this._chips.set(cellId, made);
+    return made;
+  }
+
+  /** How a step stands to the one under the pointer. */
+  lightOf(step: string): Light {
+    if (!this._hovered) {
+      return null;
+    }
+    if (step === this._hovered) {
+      return 'self';
+    }
+    if (this._lights?.upstream.has(step)) {
+      return 'upstream';
+    }
+    return this._lights?.downstream.has(step) ? 'downstream' : 'dim';
   }
 
   /** The cell at which the last run's failure is shown, or null. */
@@ -274,6 +294,7 @@ export class NotebookPipelineModel implements IDisposable {
   private _setPipeline(pipeline: IPipeline): void {
     this._pipeline = pipeline;
     this._trouble = null;
+    this._chips.clear();
     this._cells = cellSteps(pipeline);
     this._problems = problemsByCell(withIds(pipeline, this.source.cells));
     if (this._hovered) {
@@ -314,22 +335,10 @@ export class NotebookPipelineModel implements IDisposable {
   private _setRun(run: IRun | null): void {
     if (run !== this._run) {
       this._run = run;
+      this._chips.clear();
       this._stepRuns = stepRuns(run);
       this._failure = failure(run);
     }
-  }
-
-  private _lightOf(step: string): Light {
-    if (!this._hovered) {
-      return null;
-    }
-    if (step === this._hovered) {
-      return 'self';
-    }
-    if (this._lights?.upstream.has(step)) {
-      return 'upstream';
-    }
-    return this._lights?.downstream.has(step) ? 'downstream' : 'dim';
   }
 
   private readonly _check: Check;
@@ -340,6 +349,7 @@ export class NotebookPipelineModel implements IDisposable {
   private _pipeline: IPipeline | null = null;
   private _trouble: KubeflowError | null = null;
   private _cells = new Map<string, ICellStep>();
+  private readonly _chips = new Map<string, IChip>();
   private _problems = new Map<string, IProblem[]>();
   private _run: IRun | null = null;
   private _stepRuns = new Map<string, IStepRun>();

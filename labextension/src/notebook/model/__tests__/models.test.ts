@@ -102,15 +102,15 @@ test('a chip says what ran and how long, and is drawn again only if it says some
   const place = cellSteps(DIAMOND).get('b')!;
   const done = { state: 'SUCCEEDED', seconds: 1.25, startedAt: null, cached: false } as const;
   const ran = { ...done, reason: '', rounds: null };
-  const one = chip(place, ran, [], null, 0, text);
+  const one = chip(place, ran, [], 0, text);
   assert.equal(one.time, '1.3 s');
   assert.equal(one.label, 'Step left, succeeded in 1.3 s');
   assert.equal(one.title, 'Step left, succeeded in 1.3 s\nReads x\nWrites y');
-  assert.ok(sameChip(one, chip(place, ran, [], null, 9999, text)));
-  assert.ok(!sameChip(one, chip(place, { ...ran, cached: true }, [], null, 0, text)));
+  assert.ok(sameChip(one, chip(place, ran, [], 9999, text)));
+  assert.ok(!sameChip(one, chip(place, { ...ran, cached: true }, [], 0, text)));
   const going = { ...ran, state: 'RUNNING' as const, startedAt: '2024-01-01T00:00:00Z' };
   const at = Date.parse('2024-01-01T00:01:05Z');
-  assert.equal(chip(place, going, [], null, at, text).time, '1:05');
+  assert.equal(chip(place, going, [], at, text).time, '1:05');
 });
 
 const PARAMETERS: IParameter[] = [

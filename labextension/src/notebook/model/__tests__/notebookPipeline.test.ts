@@ -169,10 +169,10 @@ test('the step under the pointer lights those before and after it', async () => 
   model.active = true;
   await model.checkNow();
   model.hovered = 'train';
-  const lights = ['a', 'b', 'c'].map(id => model.chipOf(id, 0)?.light);
+  const lights = ['load', 'train', 'report'].map(step => model.lightOf(step));
   assert.deepEqual(lights, ['upstream', 'self', 'downstream']);
   model.hovered = null;
-  assert.equal(model.chipOf('a', 0)?.light, null);
+  assert.equal(model.lightOf('load'), null);
   model.dispose();
 });
 
