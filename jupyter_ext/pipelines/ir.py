@@ -54,7 +54,7 @@ def compile(  # noqa: A001 - the field's word
     """The notebook as KFP IR YAML; written to ``output`` too if that is given.
 
     ``parameters`` (or keywords) become the new defaults. ``image`` is what steps run in that name none; without it, the
-    image of this server if it tells, else plain Python. Raises Invalid for a notebook that cannot run and
+    notebook's own (Kale's metadata), the image of this server if it tells, else plain Python. Raises Invalid for a notebook that cannot run and
     Unfit for a setting that a cluster cannot honour.
     """
     from jupyter_ext.pipelines.graph import check
@@ -80,7 +80,7 @@ def to_ir(pipeline: Pipeline, *, image: str | None = None, folder: Path | None =
 def export(pipeline: Pipeline, *, image: str | None = None, folder: Path | None = None) -> Exported:
     """Both documents. ``folder`` is where the notebook lies: what steps read from there goes along if it is small."""
     brought, notes = beside(pipeline, folder)
-    tasks = Writer(pipeline, image or default_image(), brought)
+    tasks = Writer(pipeline, image or str(pipeline.metadata.get("image") or default_image()), brought)
     tasks.write()
     root: Tree = {"dag": {"tasks": tasks.tasks}}
     if pipeline.parameters:
@@ -88,6 +88,14 @@ def export(pipeline: Pipeline, *, image: str | None = None, folder: Path | None 
     info: Tree = {"name": _pipeline_name(pipeline)}
     if pipeline.title:
         info["displayName"] = pipeline.title
+    if pipeline.metadata.get("description"):
+        info["description"] = str(pipeline.metadata["description"])
+    if pipeline.metadata.get("katib"):
+        notes.append(
+            "Not in here: the notebook's Katib settings; a tuning experiment is a resource of its own."
+        )
+    if any(volume.arguments is not None for volume in tasks.made_volumes):
+        notes.append("A run makes volumes first, which kfp.local cannot do.")
     spec = {
         "pipelineInfo": info,
         "components": tasks.components,

@@ -20,6 +20,8 @@ from pathlib import Path
 from typing import Any
 
 from jupyter_ext.errors import Unfit, Where
+from jupyter_ext.pipelines.container import SHARED
+from jupyter_ext.pipelines.ir_volumes import Volume
 from jupyter_ext.pipelines.model import Cell, Step
 
 FIRST = """\
@@ -67,8 +69,11 @@ def bundle(brought: Mapping[str, bytes]) -> str:
 
 @cache
 def _encoded(brought: tuple[tuple[str, bytes], ...]) -> str:
-    folder = Path(__file__).parent / "container"
-    found = {f"kf_step/{path.name}": path.read_bytes() for path in sorted(folder.glob("*.py"))}
+    here = Path(__file__).parent
+    shared = [here / f"{name}.py" for name in SHARED]
+    found: dict[str, str | bytes] = {}
+    for path in [*sorted((here / "container").glob("*.py")), *shared]:
+        found[f"kf_step/{path.name}"] = path.read_text("utf-8").replace("jupyter_ext.pipelines.", "kf_step.")
     spec = importlib.util.find_spec("cloudpickle.cloudpickle")
     if spec is None or spec.origin is None:
         raise Unfit("the source of cloudpickle is not here", hint="Install cloudpickle from its wheel.")
@@ -171,7 +176,7 @@ def refused(step: Step, setting: str, reason: str, hint: str | None = None) -> U
     )
 
 
-def kubernetes(step: Step, volumes: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+def kubernetes(step: Step, volumes: Sequence[Volume], *, inside: bool) -> dict[str, Any]:
     """The executor's settings in the platform document (KubernetesExecutorConfig); empty if there are none."""
     found: dict[str, Any] = {}
     metadata = {"labels": dict(step.labels), "annotations": dict(step.annotations)}
@@ -185,33 +190,13 @@ def kubernetes(step: Step, volumes: Sequence[Mapping[str, Any]]) -> dict[str, An
         secrets.setdefault(name, []).append({"secretKey": key, "envVar": variable})
     if secrets:
         found["secretAsEnv"] = [
-            {"secretName": name, "keyToEnv": keys, "secretNameParameter": _constant(name)}
+            {
+                "secretName": name,
+                "keyToEnv": keys,
+                "secretNameParameter": {"runtimeValue": {"constant": name}},
+            }
             for name, keys in secrets.items()
         ]
     if volumes:
-        found["pvcMount"] = [
-            {
-                "constant": volume["name"],
-                "mountPath": volume["mount_point"],
-                "pvcNameParameter": _constant(volume["name"]),
-            }
-            for volume in volumes
-        ]
+        found["pvcMount"] = [volume.mounted(inside=inside) for volume in volumes]
     return found
-
-
-def _constant(value: str) -> dict[str, Any]:
-    return {"runtimeValue": {"constant": value}}
-
-
-def claims(metadata: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-    """Kale's volumes, as far as they are claims that exist; raises Unfit for those that would have to be made."""
-    volumes = metadata.get("volumes") or []
-    for volume in volumes:
-        if volume.get("type") != "pvc":
-            raise Unfit(
-                f"the notebook's volume {volume.get('name')!r} is of type {volume.get('type')!r}, which no pipeline makes",
-                where=Where(field="volumes"),
-                hint="Make a PersistentVolumeClaim and name it with type pvc.",
-            )
-    return list(volumes)

@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from jupyter_ext.pipelines import ir_step
+from jupyter_ext.pipelines.ir_volumes import IMAGE, volumes
 from jupyter_ext.pipelines.model import Parameter, Pipeline, Step
 
 RETRY_SECONDS = (1, 60)
@@ -37,7 +38,7 @@ Tree = dict[str, Any]
 def task_names(pipeline: Pipeline) -> dict[str, str]:
     """A name for every step that Kubernetes takes: lower-case letters, digits and dashes, each once."""
     found: dict[str, str] = {}
-    taken: set[str] = set()
+    taken = {volume.task for volume in volumes(pipeline.metadata)}
     for step in pipeline.steps:
         base = re.sub(r"[^a-z0-9]+", "-", step.name.lower()).strip("-")[:48].rstrip("-") or "step"
         number, name = 1, base
@@ -63,7 +64,8 @@ class Writer:
         self._pipeline, self._image = pipeline, image
         self._names = task_names(pipeline)
         self._order = {step.name: number for number, step in enumerate(pipeline.steps)}
-        self._volumes = ir_step.claims(pipeline.metadata)
+        self._volumes = volumes(pipeline.metadata)
+        self.made_volumes = [volume for volume in self._volumes if volume.arguments is not None]
         self.components: Tree = {}
         self.executors: Tree = {}
         self.platform: Tree = {}
@@ -89,6 +91,11 @@ class Writer:
 
     def write(self) -> None:
         """Go over the steps."""
+        for volume in self.made_volumes:
+            component, task = volume.made()
+            self.components[f"comp-{volume.task}"] = component
+            self.executors[f"exec-{volume.task}"] = {"container": {"image": IMAGE}}
+            self.tasks[volume.task] = task
         for step in self._pipeline.steps:
             if step.foreach is not None and step.foreach.parallel:
                 self._loop(step)
@@ -101,10 +108,12 @@ class Writer:
 
     def _told(self, step: Step, role: str) -> Tree:
         """What ``container/runner.py`` is told about its step."""
+        mounts = tuple(volume.mount for volume in self._volumes)
+        writes = [effect.detail for effect in step.effects if effect.kind == "file" and effect.mode == "w"]
         absolute = {
-            e.detail
-            for e in step.effects
-            if e.kind == "file" and e.mode == "w" and e.detail.startswith(("/", "~"))
+            path
+            for path in writes
+            if path.startswith(("/", "~")) and not (mounts and path.startswith(mounts))
         }
         told: Tree = {
             "name": step.name,
@@ -157,22 +166,28 @@ class Writer:
         zipped = None if given else self._bundle
         container = ir_step.container(step, told, cells, zipped, self._image)
         self.executors[f"exec-{name}"] = {"container": container}
-        settings = ir_step.kubernetes(step, self._volumes)
+        settings = ir_step.kubernetes(step, self._volumes, inside="prefix" in more)
         if settings:
             self.platform[f"exec-{name}"] = settings
         title = (step.title or step.name) if role in {"step", "iteration"} else name
         more.get("tasks", self.tasks)[name] = {
             "taskInfo": {"name": title},
             "componentRef": {"name": f"comp-{name}"},
-            "cachingOptions": {} if step.cache is False else {"enableCache": True},
+            "cachingOptions": {"enableCache": True} if self._cached(step) else {},
         } | _filled(
             {
-                "dependentTasks": _producers(given.values()),
+                "dependentTasks": _producers(
+                    [*given.values(), *([] if "prefix" in more else self._claims())]
+                ),
                 "inputs": _filled({"artifacts": given, "parameters": arguments}),
                 "retryPolicy": _retries(step.retry) if step.retry else {},
             }
         )
         return name
+
+    def _cached(self, step: Step) -> bool:
+        """As the step says, else as the notebook's metadata say, else yes."""
+        return bool(self._pipeline.metadata.get("cache", True)) if step.cache is None else step.cache
 
     def _outputs(self, step: Step, role: str, told: Tree) -> Tree:
         artifacts: Tree = {}
@@ -195,6 +210,10 @@ class Writer:
         for source in self._before[step.name]:
             found[f"state-{self._names[source]}"] = _state(self._final[source])
         return found
+
+    def _claims(self) -> list[Tree]:
+        """The outputs of the tasks that make volumes: a step can start only after them."""
+        return [volume.source() for volume in self.made_volumes]
 
     # Sub-DAGs
 
@@ -267,6 +286,9 @@ class _Dag:
         self._arguments: Tree = {key: source for key, (_, source) in channels.items()}
         if item:
             self._definitions["parameters"][item] = {"parameterType": "NUMBER_INTEGER"}
+        for volume in writer.made_volumes:
+            self._definitions["parameters"][volume.channel] = {"parameterType": "STRING"}
+            self._arguments[volume.channel] = volume.source()
         for parameter in writer.parameters_of(step):
             key = self.prefix + parameter.name
             self._definitions["parameters"][key] = {"parameterType": TYPES[parameter.type]}

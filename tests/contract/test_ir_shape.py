@@ -118,12 +118,50 @@ def test_settings_of_kubernetes_are_in_the_second_document_and_only_there():
     assert "---" not in export(pipeline(step("a"))).to_text()
 
 
-def test_a_volume_that_would_have_to_be_made_is_refused_by_name():
-    wanted = pipeline(
-        step("a"), metadata={"volumes": [{"name": "scratch", "type": "new_pvc", "mount_point": "/x"}]}
+NEW_VOLUME = {
+    "name": "scratch",
+    "type": "new_pvc",
+    "mount_point": "/x",
+    "size": 2,
+    "size_type": "Gi",
+    "annotations": [],
+}
+
+
+def test_a_volume_that_a_run_makes_is_made_before_any_step(parsed):
+    exported = export(dataclasses.replace(FULL, metadata={"volumes": [NEW_VOLUME]}))
+    tasks = exported.spec["root"]["dag"]["tasks"]
+    assert all(
+        "volume-scratch" in task["dependentTasks"] for name, task in tasks.items() if name != "volume-scratch"
     )
-    with pytest.raises(Unfit, match=r"'scratch' is of type 'new_pvc'.*PersistentVolumeClaim"):
-        to_ir(wanted)
+    mounts = exported.platform["platforms"]["kubernetes"]["deploymentSpec"]["executors"]
+    outside, inside = mounts["exec-setup"]["pvcMount"][0], mounts["exec-sweep-each"]["pvcMount"][0]
+    assert outside["pvcNameParameter"]["taskOutputParameter"]["producerTask"] == "volume-scratch"
+    assert inside["pvcNameParameter"] == {"componentInputParameter": "pipelinechannel--volume-scratch-name"}
+    assert "kfp.local cannot" in exported.to_text()
+    parsed(exported.to_text())
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"type": "clone"}, "type 'clone' is nothing that KFP makes"),
+        ({"snapshot": True}, "snapshots are nothing"),
+        ({"size": None}, "no size"),
+        ({"name": "Bad name"}, "'Bad name'.*needs a name"),
+        ({"volume_access_mode": "rwx"}, "access mode 'rwx'"),
+    ],
+)
+def test_a_volume_that_kfp_has_no_word_for_is_refused_by_name(change, words):
+    with pytest.raises(Unfit, match=words):
+        to_ir(pipeline(step("a"), metadata={"volumes": [NEW_VOLUME | change]}))
+
+
+def test_the_notebooks_own_image_caching_and_description():
+    found = to_ir(pipeline(step("a"), metadata={"image": "own:1", "cache": False, "description": "d"}))
+    assert container(found, "a")["image"] == "own:1"
+    assert found["root"]["dag"]["tasks"]["a"]["cachingOptions"] == {}
+    assert found["pipelineInfo"]["description"] == "d"
 
 
 def test_retry_cache_image_and_title():
