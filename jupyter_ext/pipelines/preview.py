@@ -29,6 +29,7 @@ _CORNER = 8
 _SAMPLE = 1 << 20
 """Elements of an array that are looked at for its range."""
 _SLOW = 10**6
+_TIMES = " \N{MULTIPLICATION SIGN} "
 
 
 def type_name(obj: Any) -> str:
@@ -52,7 +53,7 @@ def summary(obj: Any) -> str:
 
 
 def _summary(obj: Any) -> str:
-    shape = getattr(obj, "shape", None)
+    shape: Any = getattr(obj, "shape", None)
     kind = type(obj)
     if isinstance(obj, types.ModuleType):
         version = getattr(obj, "__version__", "")
@@ -65,12 +66,12 @@ def _summary(obj: Any) -> str:
         return f"function {obj.__name__}{inspect.signature(obj)}"
     if _is_frame(obj):
         return (
-            f"{shape[0]:,} rows × {shape[1]} columns"
+            f"{shape[0]:,} rows{_TIMES}{shape[1]} columns"
             if len(shape) == 2
             else f"{shape[0]:,} values of {obj.dtype}"
         )
     if isinstance(shape, tuple) and hasattr(obj, "dtype") and shape:
-        return f"{kind.__name__} {' × '.join(f'{size:,}' for size in shape)} of {obj.dtype}"
+        return f"{kind.__name__} {_TIMES.join(f'{size:,}' for size in shape)} of {obj.dtype}"
     if (
         isinstance(obj, Sized)
         and not isinstance(obj, str | bytes)
@@ -107,10 +108,7 @@ def preview(obj: Any) -> dict[str, Any]:
     """``{type, summary, kind, bytes, data}`` for the user interface; kinds are table, array, text, json, image."""
     base = {"type": type_name(obj), "summary": summary(obj), "bytes": _safely(size_of, obj, 0)}
     for make in (_table, _array, _image, _json, _text):
-        try:
-            found = make(obj)
-        except Exception:
-            continue
+        found = _safely(make, obj, None)
         if found is not None:
             result = {**base, **found}
             if len(json.dumps(result)) <= LIMIT:

@@ -139,7 +139,7 @@ class Saving:
                 if not is_atom(obj):
                     self._anchors[id(obj)] = _Anchor(instance, f"n:{name}", obj)
         for instance in clean:
-            if instance.ref.serializer == "pickle":
+            if instance.has_parts:
                 self._inside(instance)
 
     def _inside(self, instance: Instance) -> None:
@@ -154,15 +154,15 @@ class Saving:
     # Storing
 
     def _plain(self, names: Iterable[str]) -> None:
-        """Plain data and modules: no identity, no blob."""
+        """Numbers, text and modules: no identity, no blob."""
         for name in names:
             obj = self.values.namespace[name]
             if isinstance(obj, types.ModuleType):
                 text, digest = self._module(name, obj)
                 if text:
                     self._note((name,), digest, "module", obj, literal=text)
-            elif id(obj) not in self._anchors and (text := serializers.json_of(obj)) is not None:
-                self._note((name,), serializers.small_digest(text), "json", obj, literal=text)
+            elif is_atom(obj) and (plain := serializers.json_of(obj)) is not None:
+                self._note((name,), serializers.small_digest(plain), "json", obj, literal=plain)
 
     def _module(self, name: str, module: types.ModuleType) -> tuple[str, str]:
         before = self.values.bound.get(name)
@@ -224,6 +224,13 @@ class Saving:
     def _graph(self, group: Group, shared: Mapping[Hashable, Any], *, wanted: bool) -> set[str]:
         """Store one group; the names that prevent it."""
         roots = {name: self.values.namespace[name] for name in group.names}
+        if (
+            len(roots) == 1
+            and not group.anchors
+            and (plain := serializers.json_of(next(iter(roots.values()))))
+        ):
+            self._alone(group.names[0], plain)
+            return set()
         links, seeds = self._seeds(group)
         limit = None if wanted else self._left
         try:
@@ -243,6 +250,12 @@ class Saving:
             if not is_atom(obj):
                 self._anchors[id(obj)] = _Anchor(instance, f"n:{name}", obj)
         return set()
+
+    def _alone(self, name: str, text: str) -> None:
+        """Plain data that shares nothing."""
+        obj = self.values.namespace[name]
+        instance = self._note((name,), serializers.small_digest(text), "json", obj, literal=text)
+        self._anchors[id(obj)] = _Anchor(instance, f"n:{SINGLE}", obj)
 
     def _seeds(self, group: Group) -> tuple[tuple[str, ...], list[tuple[str, Any]]]:
         """Keys of the graphs that the group refers to, and names for the objects in them."""

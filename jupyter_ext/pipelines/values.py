@@ -39,7 +39,14 @@ class Instance:
     @property
     def mutable(self) -> bool:
         """Whether a step could change it."""
-        return self.ref.serializer not in ("json", "module", "table")
+        if self.ref.serializer == "json":
+            return type(self.roots[SINGLE]) in (list, dict)
+        return self.ref.serializer not in ("module", "table")
+
+    @property
+    def has_parts(self) -> bool:
+        """Whether there are objects inside it that others could share."""
+        return self.ref.serializer in ("json", "pickle") and self.mutable
 
     def root(self, name: str) -> Any:
         """The object that was stored under a name."""
@@ -163,6 +170,8 @@ class Values:
         if not instance.mutable:
             return False
         try:
+            if instance.ref.serializer == "json":
+                return serializers.json_of(instance.roots[SINGLE]) != instance.ref.literal
             if instance.ref.serializer == "pickle":
                 return self._graph_changed(instance)
             return self._single_changed(instance)
@@ -195,3 +204,10 @@ class Values:
         shared = self.shared_memory(instance)
         encoded = graphs.encode(instance.roots, self.namespace, instance.seeds, shared)
         return serializers.digest_of(encoded, encoded.size)
+
+
+def load(namespace: dict[str, Any], refs: Iterable[ValueRef], blobs: Blobs) -> Values:
+    """Bind the names of the references in a namespace, for example a live kernel's."""
+    values = Values(blobs, namespace)
+    values.load(refs)
+    return values
