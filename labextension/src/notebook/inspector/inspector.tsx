@@ -10,6 +10,7 @@ import { Prose } from '../cells/notes';
 import type { NotebookController } from '../controller';
 import type { ICellStep } from '../model/graph';
 import { stepLine } from '../model/stepLine';
+import { CellForm } from './cell';
 import { DataFlow } from './dataflow';
 import { StepForm } from './form';
 
@@ -23,9 +24,9 @@ export function Inspector(props: { controller: NotebookController; cell: string 
     return <NotShown controller={controller} />;
   }
   if (!place) {
-    return <NoStep controller={controller} />;
+    return <NoStep controller={controller} cell={cell} />;
   }
-  return <StepView controller={controller} place={place} />;
+  return <StepView controller={controller} place={place} cell={cell} />;
 }
 
 function NotShown(props: { controller: NotebookController }): JSX.Element {
@@ -41,7 +42,7 @@ function NotShown(props: { controller: NotebookController }): JSX.Element {
   );
 }
 
-function NoStep(props: { controller: NotebookController }): JSX.Element {
+function NoStep(props: { controller: NotebookController; cell: string }): JSX.Element {
   const { model } = props.controller;
   const trans = useTrans();
   const reason =
@@ -51,11 +52,16 @@ function NoStep(props: { controller: NotebookController }): JSX.Element {
   return (
     <div className="jk-Inspector">
       <p>{reason}</p>
+      <CellForm {...props} />
     </div>
   );
 }
 
-function StepView(props: { controller: NotebookController; place: ICellStep }): JSX.Element {
+function StepView(props: {
+  controller: NotebookController;
+  place: ICellStep;
+  cell: string;
+}): JSX.Element {
   const { controller, place } = props;
   const { model } = controller;
   const { step } = place;
@@ -86,6 +92,7 @@ function StepView(props: { controller: NotebookController; place: ICellStep }): 
         </p>
       )}
       <DataFlow controller={controller} step={step} />
+      <CellForm controller={controller} cell={props.cell} />
       {step.kind !== 'setup' && (
         <>
           <StepForm key={step.name} controller={controller} step={step} />

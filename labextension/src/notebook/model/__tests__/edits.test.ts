@@ -5,6 +5,7 @@ import type { ICellEdit, ICellText } from '../cells';
 import { applies, edited, inverseAll } from '../cells';
 import type { IStepPlace } from '../edits';
 import * as edits from '../edits';
+import * as roles from '../roles';
 import { code, markdown, pipeline, step } from './notebooks';
 
 function apply(cells: readonly ICellText[], list: readonly ICellEdit[]): ICellText[] {
@@ -150,4 +151,43 @@ test('an edit for a cell that changed meanwhile is recognised', () => {
   assert.ok(edit && !applies(edit, { ...place.cells[1]!, tags: ['step:other'] }));
   const [text] = edits.setResource(withMagic(), 'cpu', null);
   assert.ok(text && !applies(text, code('b', '%%step x')));
+});
+
+test('cells: naming one step names them all, so that none swallows the next', () => {
+  const cells = [code('a', 'x = 1'), code('b', 'y = x')];
+  const steps = [step('cell-1', [cells[0]!]), step('cell-2', [cells[1]!])];
+  const place = { cells, pipeline: pipeline(steps, { grammar: 'cells' }), step: steps[1]! };
+  const after = apply(cells, edits.setStepName(place, 'train'));
+  assert.deepEqual(tags(after, 'a'), ['step:cell-1']);
+  assert.deepEqual(tags(after, 'b'), ['step:train']);
+});
+
+test('magic: a tag that says the same goes with the line', () => {
+  const cells = [{ ...code('a', '%%step a --cpu 2'), tags: ['limit:cpu:1', 'mine'] }];
+  const a = step('a', cells);
+  const place = { cells, pipeline: pipeline([a], { grammar: 'magic' }), step: a };
+  const after = apply(cells, edits.setResource(place, 'cpu', null));
+  assert.deepEqual(after, [{ ...cells[0]!, source: '%%step a', tags: ['mine'] }]);
+});
+
+test('roles are Kale’s tags, and never change how a notebook of headings is read', () => {
+  const cell = code('a', 'x = 1', 'mine', 'imports');
+  const tagsGrammar = pipeline([]);
+  const headings = pipeline([], { grammar: 'headings' });
+  assert.equal(roles.roleOf(cell), 'imports');
+  const skip = apply([cell], roles.setRole(cell, 'skip', tagsGrammar));
+  assert.deepEqual(tags(skip, 'a'), ['mine', 'skip']);
+  const asStep = apply([cell], roles.setRole(cell, 'step', tagsGrammar));
+  assert.deepEqual(tags(asStep, 'a'), ['mine']);
+  assert.deepEqual(roles.rolesOf(headings), ['step', 'parameters', 'skip']);
+  const given = apply([cell], roles.setRole(cell, 'parameters', headings));
+  assert.deepEqual(tags(given, 'a'), ['mine', 'parameters']);
+});
+
+test('a step is started as the notebook says it', () => {
+  const cell = code('a', 'x = 1');
+  const byTag = apply([cell], roles.startStep(cell, 'fit', pipeline([])));
+  assert.deepEqual(tags(byTag, 'a'), ['step:fit']);
+  const line = apply([cell], roles.startStep(cell, 'fit', pipeline([], { grammar: 'magic' })));
+  assert.equal(source(line, 'a'), '%%step fit\nx = 1');
 });
