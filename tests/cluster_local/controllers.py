@@ -97,3 +97,42 @@ def lose_steps(resource, phase, reason):
         {**step, "state": phase} if step["state"] == "RUNNING" else step for step in resource.status["steps"]
     ]
     return resource.with_(status={**resource.status, "steps": steps})
+
+
+def hold_everything(cluster, resource, stop):
+    """Lease all processors, and have a child that uses them."""
+    from jupyter_ext.cluster.local import machine
+    from jupyter_ext.cluster.local.devices import Request
+
+    child = 0
+    if resource.spec.get("child"):
+        child = os.fork()
+        if child == 0:
+            time.sleep(600)
+            os._exit(0)
+    cluster.leases.acquire(resource.uid, resource.name, "all", Request(machine.limits_now()[0]))
+    _set(cluster, resource, phase="RUNNING", pid=os.getpid(), child=child)
+    stop.wait()
+
+
+def count_attempts(cluster, resource, stop):
+    """Note each attempt in a file, and wait to be killed in the first ones."""
+    with Path(resource.spec["file"]).open("a") as file:
+        file.write(f"{os.getpid()}\n")
+    attempts = len(Path(resource.spec["file"]).read_text().split())
+    _set(cluster, resource, phase="RUNNING", pid=os.getpid(), attempts=attempts)
+    if attempts <= resource.spec["waits"]:
+        stop.wait()
+    else:
+        _set(cluster, resource, phase="SUCCEEDED")
+
+
+def print_forever(cluster, resource, stop):
+    """Write lines until stopped."""
+    _set(cluster, resource, phase="RUNNING", pid=os.getpid())
+    number = 0
+    while not stop.wait(0.01):
+        number += 1
+        print("line", number)
+    print("the end")
+    _set(cluster, resource, phase="CANCELED")

@@ -138,7 +138,9 @@ def kill_all(uid: str, leader: str | None, patience: float = 2.0) -> int:
 
 
 def outlive(wanted: str | None, patience: float) -> None:
-    """Wait for the end of a process, and kill it after ``patience`` seconds."""
+    """Wait for the end of a process, and kill it after ``patience`` seconds. This one does not wait for itself."""
+    if wanted == identity(os.getpid()):
+        return
     deadline = time.monotonic() + patience
     while is_running(wanted):
         if time.monotonic() > deadline:

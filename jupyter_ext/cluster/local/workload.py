@@ -137,6 +137,8 @@ def stop(cluster: LocalCluster, uid: str, grace: float = 10, wait: bool = True) 
     with cluster.store.transaction() as connection:
         row = record.read(cluster, uid)
         if row is None or row.ended:
+            if row is not None and wait:
+                processes.outlive(row.process, _EXIT_SECONDS)
             return
         if row.stop_by is None or deadline < row.stop_by:
             connection.execute("UPDATE workloads SET stop_by = ? WHERE uid = ?", (deadline, uid))
