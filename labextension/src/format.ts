@@ -36,15 +36,20 @@ export function clock(seconds: number): string {
   return h ? `${h}:${pad(m)}:${pad(s % 60)}` : `${m}:${pad(s % 60)}`;
 }
 
-/** `just now`, `5 min ago`, `in 3 h`, `yesterday`; in the language of the page. */
+/** `now`, `5 min ago`, `in 3 hr`, `yesterday`; in the language of the page. */
 export function relative(time: string | number | null | undefined, now = Date.now()): string {
+  // English abbreviates with full stops ("5 min. ago"), which only makes noise in a list.
+  return inWords(time, now).replace(/(\p{L})\.(?=\s|$)/u, '$1');
+}
+
+function inWords(time: string | number | null | undefined, now: number): string {
+  const format = new Intl.RelativeTimeFormat(locale(), { numeric: 'auto', style: 'short' });
   const at = millis(time);
   if (at === null) {
     return '–';
   }
   const seconds = (at - now) / 1000;
   const size = Math.abs(seconds);
-  const format = new Intl.RelativeTimeFormat(locale(), { numeric: 'auto', style: 'short' });
   if (size < 45) {
     return seconds > 5 ? format.format(Math.round(seconds), 'second') : format.format(0, 'second');
   }

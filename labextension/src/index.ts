@@ -3,6 +3,7 @@ import type { JupyterFrontEndPlugin } from '@jupyterlab/application';
 import { kubeflowPlugin } from './app/plugin';
 import { doctorPlugin } from './doctor/plugin';
 import { notebookPlugin } from './notebook/plugin';
+import { displayPlugin } from './pipelines/display';
 import { pipelinesPlugin } from './pipelines/plugin';
 import { sidebarPlugin } from './sidebar/plugin';
 
@@ -10,6 +11,7 @@ const plugins: JupyterFrontEndPlugin<unknown>[] = [
   kubeflowPlugin,
   pipelinesPlugin,
   sidebarPlugin,
+  displayPlugin,
   doctorPlugin,
   notebookPlugin
 ];

@@ -24,7 +24,7 @@ export interface IGraphProps {
   onHover?: (id: string | null) => void;
 }
 
-const FULL = { x: 28, y: 44, margin: 24 };
+const FULL = { x: 18, y: 36, margin: 14 };
 const MINI = { x: 6, y: 8, margin: 4 };
 
 function useLayout(data: IGraphData, mini: boolean, open: ReadonlySet<string>): ILayout {

@@ -312,6 +312,9 @@ function points(path: ISlot[], rows: ISlot[][], tops: number[], left: number): [
     const tall = Math.max(0, ...rows[slot.layer].map(other => other.height));
     if (index === 0) {
       found.push([x, tops[slot.layer] + slot.height]);
+      if (tall > slot.height) {
+        found.push([x, tops[slot.layer] + tall]);
+      }
     } else if (index === path.length - 1) {
       found.push([x, tops[slot.layer]]);
     } else {

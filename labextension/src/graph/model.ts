@@ -1,4 +1,4 @@
-import { knownState } from '../model/states';
+import { isFinished, knownState } from '../model/states';
 import type { IPipeline, IRun, IStepStatus, RunState } from '../model/types';
 
 /** What the drawing knows about a node; the same for a run and for a notebook that never ran. */
@@ -14,6 +14,8 @@ export interface IGraphNode {
   cached?: boolean;
   attempt?: number;
   kind?: 'setup' | 'step';
+  /** The run is over and never came to it. */
+  left?: boolean;
   /** A problem found in the code of this step. */
   problem?: 'error' | 'warning';
   /** Iterations of a step that runs for every item. */
@@ -36,11 +38,14 @@ export interface IGraphData {
   critical: string[];
 }
 
-function statusNode(status: IStepStatus, title?: string): IGraphNode {
+function statusNode(status: IStepStatus, over: boolean, title?: string): IGraphNode {
+  const state = knownState(status.state);
+  const left = over && state === 'PENDING';
   return {
     id: status.name,
     title: title || status.title || status.name,
-    state: knownState(status.state),
+    state: left ? null : state,
+    left,
     reason: status.reason,
     startedAt: status.startedAt,
     finishedAt: status.finishedAt,
@@ -54,21 +59,26 @@ function statusNode(status: IStepStatus, title?: string): IGraphNode {
 export function runGraph(run: IRun): IGraphData {
   const pipeline = run.spec.pipeline?.graph;
   const statuses = run.status.steps ?? [];
+  const over = isFinished(run.status.phase);
   const byName = new Map(statuses.map(step => [step.name, step]));
   const children = new Map<string, IGraphNode[]>();
   for (const status of statuses) {
     if (status.parent) {
       const list = children.get(status.parent) ?? [];
-      list.push(statusNode(status));
+      list.push(statusNode(status, over));
       children.set(status.parent, list);
     }
   }
   const roots = pipeline
     ? pipeline.steps.map(step => ({
-        ...statusNode(byName.get(step.name) ?? { name: step.name, state: 'PENDING' }, step.title),
+        ...statusNode(
+          byName.get(step.name) ?? { name: step.name, state: 'PENDING' },
+          over,
+          step.title
+        ),
         kind: step.kind
       }))
-    : statuses.filter(status => !status.parent).map(status => statusNode(status));
+    : statuses.filter(status => !status.parent).map(status => statusNode(status, over));
   const nodes = roots.map(node => ({ ...node, children: children.get(node.id) }));
   return {
     nodes,

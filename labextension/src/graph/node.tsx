@@ -8,7 +8,7 @@ import { Elapsed } from '../ui/time';
 import type { IPlaced } from './layout';
 import type { IGraphNode } from './model';
 
-export const NODE_WIDTH = 208;
+export const NODE_WIDTH = 188;
 const HEAD = 52;
 const CHILD = 26;
 const SHOWN = 12;
@@ -106,7 +106,8 @@ function NodeNote(props: { node: IGraphNode }): JSX.Element {
   const { node } = props;
   const trans = useTrans();
   if (!node.state) {
-    return <>{node.kind === 'setup' ? trans.__('Shared by all steps') : ''}</>;
+    const still = node.kind === 'setup' ? trans.__('Shared by all steps') : '';
+    return <>{node.left ? trans.__('Not run') : still}</>;
   }
   const word = node.cached ? trans.__('From cache') : stateWord(node.state, trans);
   if (node.state === 'RUNNING') {
@@ -172,6 +173,9 @@ function Iterations(
 
 function describe(node: IGraphNode, critical: boolean, trans: ReturnType<typeof useTrans>): string {
   const parts = [node.title];
+  if (node.left) {
+    parts.push(trans.__('not run'));
+  }
   if (node.state) {
     parts.push(node.cached ? trans.__('from cache') : stateWord(node.state, trans));
   }

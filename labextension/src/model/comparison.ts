@@ -48,6 +48,16 @@ export function shares(values: readonly Json[]): (number | null)[] {
   return numbers.map(value => (value === null || !most ? null : Math.abs(value) / most));
 }
 
+/** How far each number is from the first one; null where there is none or no difference. */
+export function deltas(values: readonly Json[]): (number | null)[] {
+  const first = values[0];
+  return values.map((value, index) =>
+    index && typeof first === 'number' && typeof value === 'number' && value !== first
+      ? value - first
+      : null
+  );
+}
+
 /** Columns with the greatest and the least number; none if they are all the same. */
 export function extremes(values: readonly Json[]): { most: number[]; least: number[] } {
   const numbers = values.map((value, index) => [value, index] as const);

@@ -1,5 +1,5 @@
 import { millis } from '../format';
-import { knownState } from './states';
+import { isFinished, knownState } from './states';
 import type { IRun, RunState } from './types';
 
 /** A bar of the Gantt chart; times in milliseconds. */
@@ -7,6 +7,8 @@ export interface IBar {
   name: string;
   title: string;
   state: RunState;
+  /** The run is over and never came to it. */
+  left: boolean;
   cached: boolean;
   parent: string | null;
   critical: boolean;
@@ -23,6 +25,7 @@ export interface ITimeline {
 
 /** Bars in the order of the notebook, iterations below their step; open ones end now. */
 export function timeline(run: IRun, now: number): ITimeline {
+  const over = isFinished(run.status.phase);
   const critical = new Set(run.status.criticalPath ?? []);
   const order = run.spec.pipeline?.graph?.steps.map(step => step.name) ?? [];
   const place = new Map(order.map((name, index) => [name, index]));
@@ -39,6 +42,7 @@ export function timeline(run: IRun, now: number): ITimeline {
       name: step.name,
       title: titles.get(step.name) ?? step.title ?? step.name,
       state,
+      left: over && state === 'PENDING',
       cached: Boolean(step.cached),
       parent: step.parent ?? null,
       critical: critical.has(step.name),

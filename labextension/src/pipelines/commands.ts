@@ -1,5 +1,6 @@
 import { Dialog, Notification, showDialog } from '@jupyterlab/apputils';
 import type { INotebookTracker } from '@jupyterlab/notebook';
+import type { Contents } from '@jupyterlab/services';
 import { refreshIcon, runIcon, stopIcon } from '@jupyterlab/ui-components';
 import type { CommandRegistry } from '@lumino/commands';
 import type { ReadonlyPartialJSONObject } from '@lumino/coreutils';
@@ -212,11 +213,28 @@ function addCopyCommands(commands: CommandRegistry, context: ICommandContext): v
   });
 }
 
+interface INotebookContent {
+  cells: { cell_type: string }[];
+}
+
+/** Outputs may be hundreds of megabytes and are not needed to run. */
+function withoutOutputs(content: INotebookContent | undefined): INotebookContent | undefined {
+  return (
+    content && {
+      ...content,
+      cells: content.cells.map(cell =>
+        cell.cell_type === 'code' ? { ...cell, outputs: [], execution_count: null } : cell
+      )
+    }
+  );
+}
+
 /** Run the notebook in front, as it stands in the editor. */
 export function addNotebookCommands(
   commands: CommandRegistry,
   kubeflow: IKubeflow,
-  notebooks: INotebookTracker | null
+  notebooks: INotebookTracker | null,
+  contents: Contents.IManager
 ): void {
   const { trans } = kubeflow;
   commands.addCommand(CommandIDs.runCurrent, {
@@ -236,8 +254,10 @@ export function addNotebookCommands(
       const { path } = panel.context;
       try {
         const run = await kubeflow.runNotebook({
-          path,
-          notebook: panel.content.model?.toJSON() as object | undefined,
+          path: contents.localPath(path),
+          notebook: withoutOutputs(
+            panel.content.model?.toJSON() as unknown as INotebookContent | undefined
+          ),
           from: typeof args.from === 'string' ? args.from : null,
           only: typeof args.only === 'string' ? args.only : null,
           parameters: args.parameters as Record<string, Json> | undefined

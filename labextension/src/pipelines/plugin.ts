@@ -10,6 +10,7 @@ import type { IKubeflow as Services, StepTab } from '../tokens';
 import { CommandIDs, IKubeflow, PLUGIN } from '../tokens';
 import { addNotebookCommands, addRunCommands } from './commands';
 import { setMenuGuard } from './menu';
+import type { IRunPlace } from './run/view';
 import { CompareWidget, RunsWidget, RunWidget } from './widgets';
 
 /** Runs in the main area: the table, one run, and several side by side. */
@@ -35,7 +36,7 @@ export const pipelinesPlugin: JupyterFrontEndPlugin<void> = {
       return runs.find(widget => widget === front)?.content.run ?? null;
     };
     addRunCommands(app.commands, { kubeflow, current });
-    addNotebookCommands(app.commands, kubeflow, notebooks);
+    addNotebookCommands(app.commands, kubeflow, notebooks, app.serviceManager.contents);
     setMenuGuard((command, args) => kubeflow.whyNot(command, args));
     addToPalette(kubeflow, palette, launcher);
     // Whether a command can be used follows from what is in front and how its run stands.
@@ -86,7 +87,7 @@ function addRunView(
       content.place = {
         step: typeof args.step === 'string' ? args.step : place.step,
         tab: (args.tab as StepTab | undefined) ?? place.tab,
-        picture: args.picture === 'timeline' ? 'timeline' : place.picture
+        picture: (args.picture as IRunPlace['picture'] | undefined) ?? place.picture
       };
       if (!known) {
         content.placeChanged.connect(() => void tracker.save(widget));

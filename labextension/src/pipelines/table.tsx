@@ -60,7 +60,7 @@ export function RunsTable(props: {
       sort: `metric:${name}`
     }))
   ];
-  const template = `36px 116px minmax(180px, 2fr) minmax(90px, 1fr) 96px 112px minmax(90px, 1fr)${' minmax(80px, 0.7fr)'.repeat(metrics.length)} 36px`;
+  const template = `22px 104px minmax(150px, 2fr) minmax(96px, 1fr) 76px 96px minmax(76px, 1fr)${' minmax(62px, 0.7fr)'.repeat(metrics.length)} 28px`;
   return (
     <div className="jk-Runs" style={{ '--jk-columns': template } as React.CSSProperties}>
       <Bar {...props} shown={shown.length} selection={selection} />

@@ -154,7 +154,7 @@ export const RunRow = React.memo(function RunRow(props: {
           {title}
         </span>
         <span className="jk-RowMain-time">
-          {isActive(phase) ? (
+          {isActive(phase) && run.status.startTime ? (
             <Elapsed start={run.status.startTime} />
           ) : (
             <RelativeTime time={run.status.completionTime ?? run.metadata.creationTimestamp} />

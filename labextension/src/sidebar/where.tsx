@@ -2,11 +2,11 @@ import { refreshIcon } from '@jupyterlab/ui-components';
 import type { TranslationBundle } from '@jupyterlab/translation';
 import * as React from 'react';
 
-import { bytes, relative } from '../format';
+import { bytes } from '../format';
 import type { IResources } from '../model/resources';
 import type { IServerStatus } from '../model/types';
 import { CommandIDs } from '../tokens';
-import { useKubeflow, useNow, useSignal } from '../ui/context';
+import { useKubeflow, useSignal } from '../ui/context';
 import { Button, Chevron, ErrorLine } from '../ui/controls';
 import { VERSION } from '../version';
 
@@ -125,14 +125,13 @@ function Truth(props: { resources: IResources; trans: TranslationBundle }): JSX.
     }
     return undefined;
   }, [away, wasAway]);
-  const now = useNow(away);
   if (away && !resources.trouble) {
     return (
       <p className="jk-Where-away" role="status">
         {resources.updatedAt
           ? trans.__(
-              'The Jupyter server does not answer. Shown is how it was %1.',
-              relative(resources.updatedAt, now)
+              'The Jupyter server does not answer. Shown is how it was at %1.',
+              new Date(resources.updatedAt).toLocaleTimeString()
             )
           : trans.__('The Jupyter server does not answer. Trying again.')}
       </p>

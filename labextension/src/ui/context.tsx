@@ -35,6 +35,8 @@ export function useSignal<S, A>(signal: ISignal<S, A> | null | undefined): numbe
     }
     const slot = () => setCount(value => value + 1);
     signal.connect(slot);
+    // What was said between drawing and connecting was not heard.
+    slot();
     return () => {
       signal.disconnect(slot);
     };

@@ -3,7 +3,7 @@ import * as React from 'react';
 import { duration, number } from '../../format';
 import { compareCode } from '../../model/actions';
 import type { IComparison, ICompareRow } from '../../model/comparison';
-import { extremes, sections, shares } from '../../model/comparison';
+import { deltas, extremes, sections, shares } from '../../model/comparison';
 import { parseUnified } from '../../model/diff';
 import type { Json } from '../../model/types';
 import { useFetched, useKubeflow, useSignal, useTrans } from '../../ui/context';
@@ -171,16 +171,18 @@ function CompareRow(props: { row: ICompareRow }): JSX.Element {
   const trans = useTrans();
   const bars = row.section === 'metrics' || row.section === 'seconds';
   const lengths = bars ? shares(row.values) : [];
+  const away = bars ? deltas(row.values) : [];
   const ends = row.section === 'metrics' ? extremes(row.values) : null;
   return (
     <tr className={row.differs ? 'jk-mod-differs' : undefined}>
       <th scope="row" dir="auto" title={row.name}>
-        {row.name}
+        {row.section === 'run' ? factTitle(row.name, trans) : row.name}
         {row.differs && <span className="jk-visuallyHidden"> ({trans.__('differs')})</span>}
       </th>
       {row.values.map((value, index) => (
         <td key={index} className={bars ? 'jk-Number' : undefined}>
           <Cell row={row} value={value} />
+          <Delta row={row} value={away[index]} />
           {ends?.most.includes(index) && (
             <span className="jk-Compare-mark" title={trans.__('Highest')}>
               ▲<span className="jk-visuallyHidden"> {trans.__('highest')}</span>
@@ -199,6 +201,33 @@ function CompareRow(props: { row: ICompareRow }): JSX.Element {
         </td>
       ))}
     </tr>
+  );
+}
+
+function factTitle(name: string, trans: ReturnType<typeof useTrans>): string {
+  const titles: Record<string, string> = {
+    state: trans.__('State'),
+    seconds: trans.__('Duration'),
+    python: trans.__('Python'),
+    commit: trans.__('Commit'),
+    notebook: trans.__('Notebook')
+  };
+  return titles[name] ?? name;
+}
+
+/** Against the first run, with its sign. */
+function Delta(props: { row: ICompareRow; value: number | null | undefined }): JSX.Element | null {
+  const { row, value } = props;
+  if (value === null || value === undefined) {
+    return null;
+  }
+  const size = Math.abs(value);
+  const text = row.section === 'seconds' ? duration(size) : number(size);
+  return (
+    <span className="jk-Compare-delta">
+      {value > 0 ? '+' : '−'}
+      {text}
+    </span>
   );
 }
 

@@ -60,7 +60,6 @@ function Actions(props: { run: IRun }): JSX.Element {
     return why && whyNotText(why, trans);
   };
   const call = (command: string) => kubeflow.execute(command, { name, show: true });
-  const failed = run.status.phase === 'FAILED' || run.status.phase === 'CANCELED';
   return (
     <div className="jk-Header-actions" role="toolbar" aria-label={trans.__('Actions on this run')}>
       {isActive(run.status.phase) && (
@@ -71,7 +70,7 @@ function Actions(props: { run: IRun }): JSX.Element {
           onClick={() => call(CommandIDs.stopRun)}
         />
       )}
-      {failed && (
+      {run.status.phase === 'CANCELED' && (
         <Button
           label={trans.__('Resume')}
           icon={runIcon}

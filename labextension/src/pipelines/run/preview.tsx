@@ -69,7 +69,11 @@ export function TablePreview(props: { data: ITableData }): JSX.Element {
             <tr>
               {data.index && <th scope="col">{data.index.name ?? ''}</th>}
               {columns.map((column, index) => (
-                <th key={index} scope="col">
+                <th
+                  key={index}
+                  scope="col"
+                  className={isNumeric(data, index) ? 'jk-Number' : undefined}
+                >
                   <span dir="auto">{column.name}</span>
                   {column.type && <small>{column.type}</small>}
                 </th>
@@ -103,6 +107,10 @@ export function TablePreview(props: { data: ITableData }): JSX.Element {
       )}
     </div>
   );
+}
+
+function isNumeric(data: ITableData, column: number): boolean {
+  return data.rows.some(row => typeof row[column] === 'number');
 }
 
 function cell(value: Json | undefined): React.ReactNode {
@@ -207,7 +215,7 @@ export function HtmlFrame(props: { html: string; label: string }): JSX.Element {
     return () => window.removeEventListener('message', listen);
   }, []);
   const report =
-    '<script>new ResizeObserver(()=>parent.postMessage({jkHeight:document.documentElement.scrollHeight},"*")).observe(document.documentElement)</script>';
+    '<script>new ResizeObserver(()=>parent.postMessage({jkHeight:document.body.getBoundingClientRect().height+18},"*")).observe(document.body)</script>';
   return (
     <iframe
       ref={frame}
@@ -246,9 +254,15 @@ export interface IDisplayed {
   fpr?: number[];
   tpr?: number[];
   auc?: number;
+  table?: ITableData;
+  value?: unknown;
 }
 
-export function Displayed(props: { data: IDisplayed }): JSX.Element {
+/** `bundle` has the same in other types, for example the picture itself. */
+export function Displayed(props: {
+  data: IDisplayed;
+  bundle?: Record<string, unknown>;
+}): JSX.Element {
   const { data } = props;
   const { trans } = useKubeflow();
   if (data.type === 'confusion_matrix' && data.matrix && data.labels) {
@@ -270,9 +284,41 @@ export function Displayed(props: { data: IDisplayed }): JSX.Element {
     );
   }
   return (
-    <p>
-      {data.name} <span className="jk-Muted">{data.summary ?? data.mime}</span>
-    </p>
+    <figure className="jk-Artifact" aria-label={data.name}>
+      <figcaption dir="auto">{data.name}</figcaption>
+      <DisplayedArtifact {...props} />
+    </figure>
+  );
+}
+
+function DisplayedArtifact(props: {
+  data: IDisplayed;
+  bundle?: Record<string, unknown>;
+}): JSX.Element | null {
+  const { data } = props;
+  const { mime, name } = data;
+  if (data.table) {
+    return <TablePreview data={data.table} />;
+  }
+  if (data.value !== undefined) {
+    return <JsonPreview value={data.value} />;
+  }
+  const content = mime ? props.bundle?.[mime] : undefined;
+  if (!mime || content === undefined) {
+    return <span className="jk-Muted">{data.summary ?? mime}</span>;
+  }
+  const text = Array.isArray(content) ? content.join('') : String(content);
+  if (mime === 'text/html') {
+    return <HtmlFrame html={text} label={name ?? 'HTML'} />;
+  }
+  if (mime.startsWith('image/')) {
+    const body = mime === 'image/svg+xml' ? `;utf8,${encodeURIComponent(text)}` : `;base64,${text}`;
+    return <img className="jk-Preview-image" src={`data:${mime}${body}`} alt={name ?? ''} />;
+  }
+  return (
+    <pre className="jk-Preview-text" tabIndex={0}>
+      {text}
+    </pre>
   );
 }
 

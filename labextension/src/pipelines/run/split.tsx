@@ -7,7 +7,7 @@ const KEY_STEP = 4;
 /** Two panes with a divider that is dragged, or moved by the arrow keys. Stacked where it is narrow. */
 export function Split(props: { left: React.ReactNode; right: React.ReactNode }): JSX.Element {
   const trans = useTrans();
-  const [share, setShare] = React.useState(46);
+  const [share, setShare] = React.useState(48);
   const frame = React.useRef<HTMLDivElement>(null);
   const clamp = (value: number) => Math.min(75, Math.max(20, value));
   const move = (event: React.PointerEvent) => {

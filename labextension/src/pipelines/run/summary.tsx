@@ -1,6 +1,7 @@
 import * as React from 'react';
 
 import { bytes, duration, elapsed, exact, number } from '../../format';
+import { isFinished } from '../../model/states';
 import type { IRun, IStep, IStepStatus } from '../../model/types';
 import { CommandIDs } from '../../tokens';
 import { useKubeflow, useNow } from '../../ui/context';
@@ -22,7 +23,13 @@ export function StepSummary(props: {
   return (
     <div className="jk-Summary">
       <div className="jk-Summary-state">
-        <StateBadge state={status.state} cached={status.cached} />
+        {isFinished(run.status.phase) && status.state === 'PENDING' ? (
+          <p className="jk-Muted">
+            {trans.__('Not run: the run ended before it came to this step.')}
+          </p>
+        ) : (
+          <StateBadge state={status.state} cached={status.cached} />
+        )}
         {status.reason && <p dir="auto">{status.reason}</p>}
       </div>
       {status.error && (

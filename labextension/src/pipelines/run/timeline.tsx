@@ -71,7 +71,7 @@ function Row(props: {
   const seconds = ran ? (bar.ended! - bar.started!) / 1000 : null;
   const waited =
     bar.queued !== null && bar.started !== null ? (bar.started - bar.queued) / 1000 : 0;
-  const words = [bar.title, bar.cached ? trans.__('from cache') : stateWord(bar.state, trans)];
+  const words = [bar.title, stateText(bar, trans)];
   if (waited > 0.05) {
     words.push(trans.__('waited %1', duration(waited)));
   }
@@ -81,7 +81,7 @@ function Row(props: {
   if (bar.critical) {
     words.push(trans.__('on the critical path'));
   }
-  const classes = ['jk-Timeline-row', `jk-tone-${tone(bar.state)}`];
+  const classes = ['jk-Timeline-row', `jk-tone-${bar.left ? 'off' : tone(bar.state)}`];
   if (props.selected) {
     classes.push('jk-mod-selected');
   }
@@ -99,7 +99,11 @@ function Row(props: {
         onClick={() => props.onSelect(bar.name)}
       >
         <span className="jk-Timeline-name">
-          {bar.cached ? <CacheMark size={14} /> : <StateIcon state={bar.state} size={14} />}
+          {bar.cached ? (
+            <CacheMark size={14} />
+          ) : (
+            <StateIcon state={bar.left ? 'SKIPPED' : bar.state} size={14} />
+          )}
           <span className="jk-Ellipsis" dir="auto">
             {bar.title}
           </span>
@@ -122,6 +126,13 @@ function Row(props: {
       </button>
     </li>
   );
+}
+
+function stateText(bar: IBar, trans: ReturnType<typeof useTrans>): string {
+  if (bar.left) {
+    return trans.__('not run');
+  }
+  return bar.cached ? trans.__('from cache') : stateWord(bar.state, trans);
 }
 
 function between(from: number, to: number, share: (time: number) => string): React.CSSProperties {

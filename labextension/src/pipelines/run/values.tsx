@@ -155,7 +155,9 @@ function Value(props: { run: IRun; value: IValue; own: string }): JSX.Element {
       <code className="jk-Value-name" dir="auto">
         {value.name}
       </code>
-      <span className="jk-Value-type">{value.type}</span>
+      <span className="jk-Value-type" title={value.type}>
+        {value.type?.split('.').pop()}
+      </span>
       <span className="jk-Value-summary" dir="auto" title={value.summary}>
         {plain ? String(value.inline) : value.summary}
       </span>

@@ -1,0 +1,110 @@
+import { DisposableDelegate } from '@lumino/disposable';
+
+import { KubeflowError } from '../errors';
+import { ResourceStore } from '../store';
+import type { IResourceEvent, IRun, IStepStatus, RunState } from '../types';
+import { Clock } from './clock';
+
+/** A server in memory, and a store that talks to it. */
+export class Server {
+  readonly clock = new Clock();
+  readonly runs = new Map<string, IRun>();
+  readonly asked: string[] = [];
+  version = 100;
+  /** Failure of every request, if any. */
+  failure: KubeflowError | null = null;
+  hidden = false;
+  serverVersion = '0.1.0';
+  private _listen: ((event: IResourceEvent) => void) | null = null;
+
+  readonly store = new ResourceStore({
+    request: async <T>(path: string) => this._answer(path) as T,
+    events: call => {
+      this._listen = call;
+      return new DisposableDelegate(() => {
+        this._listen = null;
+      });
+    },
+    later: this.clock.later,
+    now: this.clock.now,
+    hidden: () => this.hidden,
+    handshake: status =>
+      status.version === '0.1.0' ? null : new KubeflowError('versions differ', { status: 409 }),
+    missing: () => new KubeflowError('not installed', { status: 404 })
+  });
+
+  /** Create or change a run; tells the store unless it is to miss the event. */
+  put(
+    name: string,
+    phase: RunState,
+    options: { steps?: IStepStatus[]; silent?: boolean } = {}
+  ): void {
+    this.version += 1;
+    const old = this.runs.get(name);
+    const stamp = new Date(this.clock.time).toISOString();
+    const steps = options.steps ?? old?.status.steps ?? [];
+    this.runs.set(name, {
+      kind: 'Run',
+      metadata: {
+        name,
+        uid: name,
+        resourceVersion: String(this.version),
+        creationTimestamp: old?.metadata.creationTimestamp ?? stamp
+      },
+      spec: { pipeline: { name: 'tour' } },
+      status: { phase, reason: '', startTime: stamp, steps, metrics: { from: this.version } }
+    });
+    if (!options.silent) {
+      this.tell(old ? 'MODIFIED' : 'ADDED', name);
+    }
+  }
+
+  delete(name: string): void {
+    this.version += 1;
+    this.tell('DELETED', name);
+    this.runs.delete(name);
+  }
+
+  tell(type: IResourceEvent['type'], name: string): void {
+    const run = this.runs.get(name);
+    this._listen?.({
+      type,
+      kind: 'Run',
+      name,
+      uid: name,
+      resourceVersion: this.version,
+      phase: run?.status.phase,
+      reason: '',
+      steps: Object.fromEntries((run?.status.steps ?? []).map(step => [step.name, step.state])),
+      progress: 0.5
+    });
+  }
+
+  private _answer(path: string): unknown {
+    this.asked.push(path);
+    if (this.failure) {
+      throw this.failure;
+    }
+    if (path === 'status') {
+      return { version: this.serverVersion, cluster: { kind: 'local' } };
+    }
+    const [resource, query] = path.split('?');
+    const [plural, name] = resource.split('/');
+    if (plural === 'recurringruns') {
+      return { items: [], resourceVersion: this.version, more: false };
+    }
+    if (name) {
+      const run = this.runs.get(name);
+      if (!run) {
+        throw new KubeflowError('no such run', { status: 404 });
+      }
+      return run;
+    }
+    const limit = Number(new URLSearchParams(query).get('limit') ?? 50);
+    const before = new URLSearchParams(query).get('before');
+    const sorted = [...this.runs.values()].reverse();
+    const from = before ? sorted.findIndex(run => run.metadata.name === before) + 1 : 0;
+    const items = sorted.slice(from, from + limit);
+    return { items, resourceVersion: this.version, more: sorted.length > from + limit };
+  }
+}

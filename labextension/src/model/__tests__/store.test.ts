@@ -1,0 +1,227 @@
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+
+import { KubeflowError } from '../errors';
+import type { IListChange } from '../resources';
+import { Server } from './server';
+
+const AWAY = new KubeflowError('The Jupyter server does not answer.', { status: 0 });
+
+async function started(count = 3): Promise<Server> {
+  const server = new Server();
+  for (let i = 0; i < count; i++) {
+    server.put(`run-${i}`, 'SUCCEEDED', { silent: true });
+  }
+  await server.store.refresh();
+  await server.clock.go(50);
+  return server;
+}
+
+describe('lists', () => {
+  test('are read newest first', async () => {
+    const { store } = await started();
+    assert.deepEqual(
+      store.runs.items.map(run => run.metadata.name),
+      ['run-2', 'run-1', 'run-0']
+    );
+    assert.equal(store.connection, 'live');
+  });
+
+  test('show an event within a frame, and what the server adds right after', async () => {
+    const server = await started();
+    server.put('run-0', 'RUNNING', { steps: [{ name: 'a', state: 'RUNNING' }] });
+    await server.clock.go(16);
+    const shown = server.store.runs.get('run-0');
+    assert.equal(shown?.status.phase, 'RUNNING');
+    assert.equal(shown?.status.metrics?.from, 101);
+    await server.clock.go(200);
+    assert.equal(server.store.runs.get('run-0')?.status.metrics?.from, server.version);
+  });
+
+  test('put a new run on top without reading the list again', async () => {
+    const server = await started();
+    server.asked.length = 0;
+    server.clock.time += 1000;
+    server.put('run-new', 'PENDING');
+    await server.clock.go(100);
+    assert.equal(server.store.runs.items[0].metadata.name, 'run-new');
+    assert.deepEqual(server.asked, ['runs/run-new']);
+  });
+
+  test('take away what was deleted', async () => {
+    const server = await started();
+    server.delete('run-1');
+    await server.clock.go(100);
+    assert.equal(server.store.runs.get('run-1'), undefined);
+  });
+
+  test('tell once for many changes in one frame, and keep untouched objects', async () => {
+    const server = await started(500);
+    await server.store.runs.loadMore();
+    await server.clock.go(50);
+    const untouched = server.store.runs.get('run-480');
+    const changes: IListChange[] = [];
+    server.store.runs.changed.connect((_, change) => {
+      changes.push(change);
+    });
+    let calls = 0;
+    server.store.runs.subscribe('run-499', () => (calls += 1));
+    for (let i = 0; i < 20; i++) {
+      server.put('run-499', 'RUNNING', { steps: [{ name: `s${i}`, state: 'RUNNING' }] });
+    }
+    await server.clock.go(16);
+    assert.equal(changes.length, 1);
+    assert.deepEqual([...changes[0].names], ['run-499']);
+    assert.equal(changes[0].order, false);
+    assert.equal(calls, 1);
+    assert.equal(server.store.runs.get('run-480'), untouched);
+  });
+
+  test('ignore an event older than what is shown', async () => {
+    const server = await started();
+    server.put('run-0', 'SUCCEEDED');
+    await server.clock.go(200);
+    const { version } = server;
+    server.version = 50;
+    const run = server.runs.get('run-0')!;
+    server.runs.set('run-0', { ...run, status: { ...run.status, phase: 'RUNNING' } });
+    server.tell('MODIFIED', 'run-0');
+    server.version = version;
+    await server.clock.go(16);
+    assert.equal(server.store.runs.get('run-0')?.status.phase, 'SUCCEEDED');
+  });
+
+  test('grow page by page', async () => {
+    const server = await started(120);
+    assert.equal(server.store.runs.items.length, 50);
+    assert.ok(server.store.runs.more);
+    await server.store.runs.loadMore();
+    await server.store.runs.loadMore();
+    assert.equal(server.store.runs.items.length, 120);
+    assert.ok(!server.store.runs.more);
+  });
+
+  test('many changed runs are read as one list', async () => {
+    const server = await started(20);
+    server.asked.length = 0;
+    for (let i = 0; i < 20; i++) {
+      server.put(`run-${i}`, 'CANCELED');
+    }
+    await server.clock.go(100);
+    assert.deepEqual(server.asked, ['runs?limit=50']);
+  });
+});
+
+describe('connection', () => {
+  test('a server that does not answer is asked again, slower and slower; shown stays', async () => {
+    const server = await started();
+    server.failure = AWAY;
+    await server.store.refresh();
+    assert.equal(server.store.connection, 'away');
+    assert.equal(server.store.runs.items.length, 3);
+    server.asked.length = 0;
+    await server.clock.go(60_000);
+    const tries = server.asked.filter(path => path === 'status').length;
+    assert.ok(tries >= 5 && tries <= 10, `${tries} tries in a minute`);
+    server.failure = null;
+    server.put('run-9', 'RUNNING', { silent: true });
+    await server.clock.go(16_000);
+    assert.equal(server.store.connection, 'live');
+    assert.ok(server.store.runs.get('run-9'));
+  });
+
+  test('a missed event is noticed by the next beat', async () => {
+    const server = await started();
+    server.put('run-0', 'RUNNING', { silent: true });
+    await server.clock.go(17_000);
+    assert.equal(server.store.runs.get('run-0')?.status.phase, 'RUNNING');
+    assert.equal(server.store.connection, 'polling');
+    server.put('run-0', 'SUCCEEDED', { silent: true });
+    await server.clock.go(4_500);
+    assert.equal(server.store.runs.get('run-0')?.status.phase, 'SUCCEEDED');
+    server.put('run-0', 'RUNNING');
+    assert.equal(server.store.connection, 'live');
+  });
+
+  test('an event that is only late does not start polling', async () => {
+    const server = await started();
+    server.put('run-0', 'RUNNING', { silent: true });
+    await server.clock.go(15_100);
+    server.tell('MODIFIED', 'run-0');
+    await server.clock.go(1_000);
+    assert.equal(server.store.connection, 'live');
+  });
+
+  test('nothing is asked while nobody can see it', async () => {
+    const server = await started();
+    server.hidden = true;
+    await server.clock.go(20_000);
+    server.asked.length = 0;
+    await server.clock.go(600_000);
+    assert.deepEqual(server.asked, []);
+    server.hidden = false;
+    server.put('run-8', 'RUNNING', { silent: true });
+    server.store.wake();
+    await server.clock.go(100);
+    assert.ok(server.store.runs.get('run-8'));
+  });
+
+  test('a page without its server part says what to install', async () => {
+    const server = new Server();
+    server.failure = new KubeflowError('404', { status: 404 });
+    await server.store.refresh();
+    assert.equal(server.store.trouble?.message, 'not installed');
+  });
+
+  test('a server of another version is said, and its runs are shown all the same', async () => {
+    const server = new Server();
+    server.serverVersion = '0.2.0';
+    server.put('run-0', 'RUNNING', { silent: true });
+    await server.store.refresh();
+    assert.equal(server.store.trouble?.status, 409);
+    assert.equal(server.store.runs.items.length, 1);
+  });
+});
+
+describe('a watched run', () => {
+  test('shows steps from the event and reads the rest', async () => {
+    const server = await started();
+    server.put('run-0', 'RUNNING', { steps: [{ name: 'a', state: 'PENDING' }], silent: true });
+    const watch = server.store.watch('run-0');
+    await server.clock.go(10);
+    server.put('run-0', 'RUNNING', { steps: [{ name: 'a', state: 'RUNNING' }] });
+    assert.equal(watch.run?.status.steps?.[0].state, 'RUNNING');
+    assert.ok(watch.run?.status.steps?.[0].startedAt);
+    await server.clock.go(300);
+    assert.equal(watch.run?.status.metrics?.from, server.version);
+    watch.dispose();
+  });
+
+  test('is asked for at most every 200 ms however many events come', async () => {
+    const server = await started();
+    const watch = server.store.watch('run-0');
+    await server.clock.go(10);
+    server.asked.length = 0;
+    for (let i = 0; i < 50; i++) {
+      server.put('run-0', 'RUNNING', { steps: [{ name: `s${i}`, state: 'RUNNING' }] });
+      await server.clock.go(20);
+    }
+    const asked = server.asked.filter(path => path === 'runs/run-0').length;
+    assert.ok(asked <= 8, `asked ${asked} times in a second`);
+    watch.dispose();
+  });
+
+  test('says when it was deleted, and nothing after it was disposed', async () => {
+    const server = await started();
+    const watch = server.store.watch('run-0');
+    await server.clock.go(10);
+    server.delete('run-0');
+    assert.equal(watch.error?.status, 404);
+    watch.dispose();
+    let calls = 0;
+    watch.changed.connect(() => (calls += 1));
+    server.put('run-0', 'RUNNING');
+    await server.clock.go(500);
+    assert.equal(calls, 0);
+  });
+});
