@@ -137,7 +137,7 @@ def debug_notebook(resource: Resource, source: Mapping[str, Any], step: str | No
     ``path`` is beside the original. ``cell`` is where to begin: the one that failed, else the step's first.
     """
     name = chosen_step(resource, step)
-    status = next((s for s in resource.status.get("steps", ()) if s["name"] == name), {})
+    status: dict[str, Any] = next((s for s in resource.status.get("steps", ()) if s["name"] == name), {})
     cells = step_cells(resource, source, name)
     error = status.get("error") or {}
     code = f"import jupyter_ext as kf\n\nkf.pipelines.get({resource.name!r}).open({name!r})"

@@ -366,7 +366,7 @@ def _content_if_changed(path: str, submitted: Mapping[str, Any]) -> Mapping[str,
 
 
 def _cluster() -> LocalCluster:
-    return discover.current()  # type: ignore[return-value]
+    return discover.current()
 
 
 def run(

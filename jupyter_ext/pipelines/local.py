@@ -16,6 +16,7 @@ from jupyter_ext.cluster.resource import now
 from jupyter_ext.errors import KubeflowError
 from jupyter_ext.pipelines import cache, graph, notebook, parameters
 from jupyter_ext.pipelines.environment import environment_of
+from jupyter_ext.pipelines.exchange import CellSource
 from jupyter_ext.pipelines.executed import assemble
 from jupyter_ext.pipelines.loop import LoopTask
 from jupyter_ext.pipelines.model import ANY
@@ -106,7 +107,7 @@ class Controller:
         if self._zygote is None:
             from jupyter_ext.pipelines.zygote import Zygote
 
-            cells = [cell.to_dict() for step in self.pipeline.steps for cell in step.cells]
+            cells = [CellSource(cell.index, cell.id, cell.source) for step in self.pipeline.steps for cell in step.cells]
             self._zygote = Zygote(self.cluster.home, self.cluster.namespace, self.plain.preload, cells=cells)
             self._zygote.start()
         return self._zygote

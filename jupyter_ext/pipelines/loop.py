@@ -67,11 +67,15 @@ class LoopTask(Task):
         self._note(index, result)
         if result.state != "SUCCEEDED" or result.live:
             self.abandon()
-            return self._one_by_one(execution) if result.live else self._outcome(result)
+            if not result.live:
+                return self._outcome(result)
+            self._one_by_one(execution)
+            return None
         if len(self._results) < len(self._items or ()):
             return None
         if any(self._carries_state(self._results[i]) for i in range(len(self._results) - 1)):
-            return self._one_by_one(execution)
+            self._one_by_one(execution)
+            return None
         return None if self.step.collect else self._merged(None)
 
     def _found_items(self, execution: Execution, result: StepResult) -> Outcome | None:

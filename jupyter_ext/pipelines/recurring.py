@@ -244,4 +244,4 @@ def _text(moment: datetime) -> str:
 
 
 def _cluster() -> LocalCluster:
-    return discover.current()  # type: ignore[return-value]
+    return discover.current()

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from jupyter_ext.cluster.resource import Resource, make_name
-from jupyter_ext.errors import Unfit, Where
-from jupyter_ext.pipelines import graph, parameters
+from jupyter_ext.errors import Invalid, Unfit, Where
+from jupyter_ext.pipelines import graph, parameters, settings
 from jupyter_ext.pipelines import notebook as notebooks
 from jupyter_ext.pipelines.task import lease_request
 
@@ -77,12 +77,20 @@ def submit(
 
 def with_resources(pipeline: Pipeline, asked: Mapping[str, Mapping[str, str]]) -> Pipeline:
     """The pipeline with some steps' resources replaced; raises Invalid for an unknown step."""
-    names = {pipeline.step(name).name for name in asked}
+    changes = {pipeline.step(name).name: _amounts(name, amounts) for name, amounts in asked.items()}
     steps = tuple(
-        replace(step, resources={**step.resources, **asked[step.name]}) if step.name in names else step
+        replace(step, resources={**step.resources, **changes[step.name]}) if step.name in changes else step
         for step in pipeline.steps
     )
     return replace(pipeline, steps=steps) if asked else pipeline
+
+
+def _amounts(step: str, amounts: Mapping[str, str]) -> dict[str, str]:
+    try:
+        return dict(settings.resource(name, str(amount)) for name, amount in amounts.items())
+    except Invalid as error:
+        where = Where(field=error.where.field if error.where else None, object=f"step {step}")
+        raise Invalid(error.what, where=where, hint=error.hint) from error
 
 
 def start(cluster: LocalCluster, resource: Resource, folder: Path) -> Resource:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import selectors
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from jupyter_ext.cluster.local.devices import Request, Waiting
 from jupyter_ext.cluster.resource import parse_cpu, parse_memory
-from jupyter_ext.errors import Invalid, Where
+from jupyter_ext.errors import Invalid, Unfit, Where
 from jupyter_ext.pipelines.exchange import CellSource, Loop, StepError, StepRequest, StepResult
 from jupyter_ext.pipelines.model import ANY
 from jupyter_ext.pipelines.status import error_sentence
@@ -40,7 +40,11 @@ class Outcome:
 
 
 def lease_request(step: Step) -> Request:
-    """What the step asks of the machine; raises Invalid for a quantity that cannot be read."""
+    """What the step asks of the machine; raises Unfit for what only a cluster can give."""
+    for name in step.resources:
+        if name not in ("cpu", "memory") and not name.endswith("/gpu"):
+            raise Unfit(f"This machine cannot lend {name}", where=Where(field=name, object=f"step {step.name}"),
+                        hint="Remove it, or run on a cluster that has it.")  # fmt: skip
     cpu = parse_cpu(step.cpu) if step.cpu else DEFAULT_CPU
     memory = parse_memory(step.memory) if step.memory else 0
     return Request(cpu_milli=cpu, memory=memory, gpus=int(step.gpu or 0))
@@ -160,6 +164,7 @@ class Task:
         return None if loop is None else Loop(loop.var, loop.expr, index, items)
 
     def _execute(self, index: int | None, request: StepRequest, lease: Lease) -> None:
+        request = replace(request, env={**lease.env(), **request.env})
         inside = next((self.controller.holders[name] for name in self.inputs.holders), None)
         self._running[index] = Execution(self.controller, request, lease, self.step.timeout, inside)
 
