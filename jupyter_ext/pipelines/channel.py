@@ -71,6 +71,9 @@ class Channel:
         self.closed = True
         self._socket.close()
 
+    def __del__(self) -> None:
+        self._socket.close()
+
     def _take(self) -> dict[str, Any] | None:
         if len(self._received) < _LENGTH.size:
             return None
