@@ -22,15 +22,14 @@ def slow(jp_root_dir):
 
 
 async def frames(socket):
-    text = ""
-    while True:
-        message = await asyncio.wait_for(socket.read_message(), TIMEOUT)
-        if message is None:
-            return text, None
+    """Read to the end: the text, and the frame that ended it. The server closes the socket."""
+    text, last = "", None
+    while (message := await asyncio.wait_for(socket.read_message(), TIMEOUT)) is not None:
         frame = json.loads(message)
-        if "text" not in frame:
-            return text, frame
-        text += frame["text"]
+        text += frame.get("text", "")
+        last = frame
+    socket.close()
+    return text, last
 
 
 async def test_a_log_is_followed_while_it_grows_until_the_run_ends(api, jp_ws_fetch, slow):

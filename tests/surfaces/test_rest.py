@@ -62,7 +62,7 @@ async def test_one_resource_is_whole(api, put_run):
     status, found = await api("runs", "one")
     assert status == 200
     assert found["spec"]["pipeline"]["graph"]["edges"]
-    assert found["status"]["steps"][0]["outputs"] == [{"names": ["df"]}]
+    assert found["status"]["steps"][0]["outputs"] == [{"names": ["df"], "digest": "b3:" + "1" * 64}]
 
 
 async def test_paths_below_the_root_are_the_servers_own(api, put_run, jp_root_dir):

@@ -9,14 +9,25 @@ from hypothesis import strategies as st
 from IPython.core.interactiveshell import InteractiveShell
 
 from jupyter_ext.cli.parser import parse
-from jupyter_ext.pipelines.snippets import cli, magic, python
+from jupyter_ext.pipelines.snippets import cli, magic, python, read_limits, read_parameters
 
 values = (
     st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(max_size=12)
 )
 parameters = st.dictionaries(st.from_regex(r"[a-z][a-z_]{0,8}", fullmatch=True), values, max_size=3)
 steps = st.none() | st.from_regex(r"[a-z][a-z-]{0,8}", fullmatch=True)
-options = st.fixed_dictionaries({}, optional={"from": steps, "only": steps, "cache": st.booleans()})
+requests = st.dictionaries(
+    st.from_regex(r"[a-z][a-z-]{0,8}", fullmatch=True),
+    st.dictionaries(
+        st.sampled_from(["cpu", "memory", "nvidia.com/gpu"]),
+        st.sampled_from(["1", "500m", "4Gi"]),
+        min_size=1,
+    ),
+    max_size=2,
+)
+options = st.fixed_dictionaries(
+    {}, optional={"from": steps, "only": steps, "cache": st.booleans(), "resources": requests}
+)
 paths = st.text("ab /'\"$-ü{}", min_size=1, max_size=12).map(lambda text: text + ".ipynb")
 
 
@@ -27,6 +38,7 @@ def test_the_python_says_what_the_form_says(path, given_parameters, given_option
     assert ast.literal_eval(call.args[0]) == path
     assert said.pop("from_", None) == (given_options.get("from") or None)
     assert said.pop("only", None) == (given_options.get("only") or None)
+    assert said.pop("resources", {}) == given_options.get("resources", {})
     if "parameters" in said:
         said = said["parameters"]
     else:
@@ -43,9 +55,10 @@ def test_the_command_says_what_the_form_says(path, given_parameters, given_optio
         name: value if isinstance(value, str) else json.dumps(value)
         for name, value in given_parameters.items()
     }
-    assert dict(args.parameters) == texts
+    assert read_parameters(args.parameters) == texts
     assert (args.start, args.only) == (given_options.get("from") or None, given_options.get("only") or None)
     assert args.no_cache == (given_options.get("cache") is False)
+    assert read_limits(args.limit) == given_options.get("resources", {})
 
 
 def test_the_magic_reaches_the_magic_as_it_is_meant(monkeypatch):
