@@ -167,10 +167,10 @@ def test_a_summary_leaves_out_what_is_heavy(store):
     assert store.list("RecurringRun", summary=True).items == store.list("RecurringRun").items
 
 
-def test_ten_thousand_list_without_being_read(store):
+def test_thousands_list_without_being_read(store):
     spec = {"pipeline": {"graph": {"x": "y" * 2000}}}
     with store.transaction():
-        for index in range(10_000):
+        for index in range(4000):
             store.create(run(f"r{index}", spec, status={"phase": "SUCCEEDED" if index else "RUNNING"}))
     with store.reading() as connection:
         steps = 0
@@ -184,7 +184,7 @@ def test_ten_thousand_list_without_being_read(store):
         assert len(store.list("Run", limit=50, summary=True)) == 50
         assert len(store.list("Run", limit=50, phase="RUNNING")) == 1
         connection.set_progress_handler(None, 0)
-    # In hundreds of SQLite's own instructions: an unindexed query over all takes far more than 1,000.
+    # In hundreds of SQLite's own instructions: a query that looks at all takes several times as many.
     assert steps < 100
 
 

@@ -16,7 +16,7 @@ from jupyter_ext.cluster.local.store import Store
 from jupyter_ext.cluster.resource import Resource
 from jupyter_ext.errors import Conflict, KubeflowError, Unavailable
 
-KILLS = 150
+KILLS = 110
 
 
 def add(path, times):

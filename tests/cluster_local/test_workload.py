@@ -76,23 +76,30 @@ def test_a_submitter_that_dies_before_the_start_is_made_good_by_a_reader(home, c
 
 
 def test_submitters_killed_at_any_moment_leave_all_or_nothing(home, cluster, runner, forked):
-    dice, made = random.Random(11), 0
+    dice, tried, made = random.Random(11), 0, 0
+    reading, writing = os.pipe()
 
     def submit(name: str) -> None:
-        workload.submit(LocalCluster(home), Resource.new("Run", name), "controllers:succeed", env=ENV)
-        time.sleep(1)
+        other = LocalCluster(home)
+        os.write(writing, b".")
+        workload.submit(other, Resource.new("Run", name), "controllers:succeed", env=ENV)
+        time.sleep(60)
 
-    for number in range(25):
-        pid = forked(submit, f"r{number}")
-        time.sleep(dice.random() * 0.025)
+    while made < 10:
+        name = f"r{tried}"
+        pid = forked(submit, name)
+        os.read(reading, 1)
+        time.sleep(dice.random() * 0.015)
         os.kill(pid, signal.SIGKILL)
         os.waitpid(pid, 0)
-        if cluster.store.find("Run", f"r{number}"):
+        tried += 1
+        if cluster.store.find("Run", name):
             made += 1
-            assert runner.finished(f"r{number}").phase == "SUCCEEDED"
-    assert made
+            assert runner.finished(name).phase == "SUCCEEDED"
     with cluster.store.reading() as connection:
         assert connection.execute("SELECT count(*) FROM workloads").fetchone()[0] == made
+    os.close(reading)
+    os.close(writing)
 
 
 def test_killed_and_never_to_be_restarted_is_failed_with_the_reason(cluster, runner):

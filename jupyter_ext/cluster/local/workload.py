@@ -239,16 +239,22 @@ _exits: Final[dict[str, int]] = {}
 os.register_at_fork(after_in_child=_children.clear)
 
 
-def _reap_children() -> None:
-    for pid, token in list(_children.items()):
-        try:
-            done, status = os.waitpid(pid, os.WNOHANG)
-        except ChildProcessError:
-            _children.pop(pid, None)
-            continue
-        if done:
-            _exits[token] = os.waitstatus_to_exitcode(status)
-            _children.pop(pid, None)
+def _reap_children(expected: str | None = None) -> None:
+    """Collect the exit codes of ended children; the one of ``expected`` is awaited, for it is about to come."""
+    deadline = time.monotonic() + _EXIT_SECONDS
+    while True:
+        for pid, token in list(_children.items()):
+            try:
+                done, status = os.waitpid(pid, os.WNOHANG)
+            except ChildProcessError:
+                _children.pop(pid, None)
+                continue
+            if done:
+                _exits[token] = os.waitstatus_to_exitcode(status)
+                _children.pop(pid, None)
+        if expected not in _children.values() or time.monotonic() > deadline:
+            return
+        time.sleep(0.002)
 
 
 def settle(cluster: LocalCluster, row: Row, outcome: str | None = None) -> Resource | None:
@@ -263,6 +269,7 @@ def settle(cluster: LocalCluster, row: Row, outcome: str | None = None) -> Resou
         _enforce_stop(cluster, row)
         if not _is_gone(cluster, row):
             return None
+        _reap_children(row.token)
     with cluster.store.transaction():
         current = record.read(cluster, row.uid)
         if current is None or current.ended or current.token != row.token:
