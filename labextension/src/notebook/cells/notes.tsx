@@ -149,7 +149,7 @@ function FailureBox(props: {
   const blocked = whyNot('resume', run) !== null;
   return (
     <section className="jk-Failure" aria-label={trans.__('The last run failed in this cell')}>
-      <header>
+      <div className="jk-Failure-head">
         <StateIcon state="FAILED" />
         <strong className="jk-Failure-message">{shortError(error)}</strong>
         <Button
@@ -158,7 +158,7 @@ function FailureBox(props: {
           iconOnly
           onClick={() => props.onDismiss(failure)}
         />
-      </header>
+      </div>
       <p className="jk-Failure-where">
         {error.line
           ? trans.__('Step %1, line %2,', failure.step, error.line)

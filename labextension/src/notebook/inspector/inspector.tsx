@@ -74,7 +74,7 @@ function StepView(props: {
       style={{ '--jk-turn': place.order } as React.CSSProperties}
       onKeyDown={event => undoOnKey(event, controller)}
     >
-      <header className="jk-Inspector-head">
+      <div className="jk-Inspector-head">
         <span className="jk-Inspector-name">{step.title || step.name}</span>
         <LastState controller={controller} step={step} />
         {model.canUndo && (
@@ -85,7 +85,7 @@ function StepView(props: {
             onClick={() => model.undo()}
           />
         )}
-      </header>
+      </div>
       {step.kind === 'setup' && (
         <p className="jk-Inspector-note">
           {trans.__('Setup: imports, functions and parameters, run before every step.')}

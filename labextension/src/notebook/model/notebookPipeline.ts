@@ -4,6 +4,7 @@ import { Signal } from '@lumino/signaling';
 
 import { KubeflowError } from '../../model/errors';
 import type { IResources, IRunWatch } from '../../model/resources';
+import { isActive } from '../../model/states';
 import type { IPipeline, IProblem, IRun, IStep } from '../../model/types';
 import type { ICellEdit, ICellText } from './cells';
 import { inverseAll } from './cells';
@@ -30,6 +31,15 @@ export interface INotebookSource extends IDisposable {
 }
 
 export type Check = (path: string, content: object, signal: AbortSignal) => Promise<IPipeline>;
+
+const WAITING: IStepRun = {
+  state: 'PENDING',
+  seconds: null,
+  startedAt: null,
+  cached: false,
+  reason: '',
+  rounds: null
+};
 
 const NO_PROBLEMS: readonly IProblem[] = [];
 
@@ -190,7 +200,7 @@ export class NotebookPipelineModel implements IDisposable {
     if (!place) {
       return null;
     }
-    const run = this._stepRuns.get(place.step.name) ?? null;
+    const run = this._stepRuns.get(place.step.name) ?? this._unstarted;
     const known = this._chips.get(cellId);
     // Only the time of a running step moves by itself.
     if (known && run?.state !== 'RUNNING') {
@@ -338,6 +348,7 @@ export class NotebookPipelineModel implements IDisposable {
       this._chips.clear();
       this._stepRuns = stepRuns(run);
       this._failure = failure(run);
+      this._unstarted = run && isActive(run.status.phase) && !this._stepRuns.size ? WAITING : null;
     }
   }
 
@@ -354,6 +365,8 @@ export class NotebookPipelineModel implements IDisposable {
   private _run: IRun | null = null;
   private _stepRuns = new Map<string, IStepRun>();
   private _failure: IFailure | null = null;
+  /** What is said of every step while a new run has not told its steps yet. */
+  private _unstarted: IStepRun | null = null;
   private _watch: IRunWatch | null = null;
   private _active = false;
   private _visible = false;

@@ -148,6 +148,8 @@ test('the last run of this notebook is followed while it is seen', async () => {
   model.active = true;
   await model.checkNow();
   assert.equal(model.chipOf('a', 0)?.state, null);
+  resources.put(run('r1', '/srv/work/demo.ipynb', {}));
+  assert.equal(model.chipOf('b', 0)?.state, 'PENDING');
   resources.put(run('r1', '/srv/work/demo.ipynb', { load: 'SUCCEEDED', train: 'RUNNING' }));
   assert.equal(model.chipOf('b', 0)?.state, 'RUNNING');
   const error = { message: 'no', cellId: 'b' };
