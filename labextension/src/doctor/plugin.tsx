@@ -81,7 +81,7 @@ function Doctor(): JSX.Element {
             <div>
               <strong>{check.name}</strong>
               <p>{check.detail}</p>
-              {check.fix && (
+              {check.fix && !check.ok && (
                 <div className="jk-Code">
                   <pre>{check.fix}</pre>
                   <CopyButton text={check.fix} label={trans.__('Copy')} />

@@ -83,7 +83,8 @@ export function runGraph(run: IRun): IGraphData {
   return {
     nodes,
     edges: [...(pipeline?.edges ?? []), ...addedEdges(statuses)],
-    critical: run.status.criticalPath ?? []
+    // While it runs, the longest way is only a guess: marking it would mislead.
+    critical: over ? (run.status.criticalPath ?? []) : []
   };
 }
 

@@ -26,7 +26,7 @@ export interface ITimeline {
 /** Bars in the order of the notebook, iterations below their step; open ones end now. */
 export function timeline(run: IRun, now: number): ITimeline {
   const over = isFinished(run.status.phase);
-  const critical = new Set(run.status.criticalPath ?? []);
+  const critical = new Set(over ? (run.status.criticalPath ?? []) : []);
   const order = run.spec.pipeline?.graph?.steps.map(step => step.name) ?? [];
   const place = new Map(order.map((name, index) => [name, index]));
   const statuses = [...(run.status.steps ?? [])].sort(

@@ -7,6 +7,7 @@ import { compareIcon, kubeflowIcon } from '../icons';
 import { runTitle } from '../model/actions';
 import type { IRunWatch } from '../model/resources';
 import type { IKubeflow } from '../tokens';
+import { Boundary } from '../ui/boundary';
 import { KubeflowProvider } from '../ui/context';
 import { CompareView } from './compare/view';
 import type { IRunPlace } from './run/view';
@@ -39,7 +40,11 @@ abstract class View extends ReactWidget {
   protected abstract body(): JSX.Element;
 
   protected render(): JSX.Element {
-    return <KubeflowProvider value={this.kubeflow}>{this.body()}</KubeflowProvider>;
+    return (
+      <KubeflowProvider value={this.kubeflow}>
+        <Boundary>{this.body()}</Boundary>
+      </KubeflowProvider>
+    );
   }
 
   protected moved(): void {

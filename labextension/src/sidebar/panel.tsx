@@ -4,6 +4,7 @@ import * as React from 'react';
 
 import { kubeflowIcon } from '../icons';
 import type { IKubeflow } from '../tokens';
+import { Boundary } from '../ui/boundary';
 import { KubeflowProvider, useKubeflow, useSignal } from '../ui/context';
 import type { Memory } from './memory';
 import { Now } from './now';
@@ -50,8 +51,12 @@ function Body(props: { memory: Memory }): JSX.Element {
     <div className={away ? 'jk-Panel-body jk-mod-away' : 'jk-Panel-body'}>
       <Where />
       <div className="jk-Panel-sections">
-        <Now memory={props.memory} />
-        <Pipelines memory={props.memory} />
+        <Boundary>
+          <Now memory={props.memory} />
+        </Boundary>
+        <Boundary>
+          <Pipelines memory={props.memory} />
+        </Boundary>
         <OtherSections memory={props.memory} />
       </div>
     </div>

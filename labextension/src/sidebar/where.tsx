@@ -30,6 +30,11 @@ function healthy(status: IServerStatus | null): boolean {
   return !said || ['ok', 'healthy', 'good'].includes(said.toLowerCase());
 }
 
+function problems(status: IServerStatus | null): string[] {
+  const said = status?.health;
+  return said && typeof said === 'object' ? (said.problems ?? []) : [];
+}
+
 function healthWord(resources: IResources, trans: TranslationBundle): string {
   switch (resources.connection) {
     case 'away':
@@ -100,6 +105,13 @@ export function Where(): JSX.Element {
       )}
       <div id={id} hidden={!open} className="jk-Where-more">
         {open && <Facts status={status} trans={trans} />}
+        {open && problems(status).length > 0 && (
+          <ul className="jk-Where-problems" aria-label={trans.__('Problems')}>
+            {problems(status).map(problem => (
+              <li key={problem}>{problem}</li>
+            ))}
+          </ul>
+        )}
         {open && (
           <Button
             label={trans.__('Check setup')}
@@ -179,7 +191,7 @@ function tooltip(resources: IResources, word: string, trans: TranslationBundle):
     const missing = Object.entries(status.cluster.capabilities ?? {})
       .filter(([, capability]) => !capability.available)
       .map(([name, capability]) => `${name}: ${capability.reason ?? trans.__('not available')}`);
-    lines.push(...missing);
+    lines.push(...missing, ...problems(status));
   }
   return lines.join('\n');
 }

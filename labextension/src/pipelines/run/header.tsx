@@ -23,6 +23,8 @@ export function Header(props: { run: IRun }): JSX.Element {
   const { trans } = useKubeflow();
   const phase = knownState(run.status.phase);
   const active = isActive(phase);
+  // While it runs the graph says it all, and a line that comes and goes would move everything.
+  const waits = phase === 'PENDING' || phase === 'PAUSED' || phase === 'CANCELING';
   const title = runTitle(run);
   return (
     <header className="jk-Header">
@@ -37,7 +39,7 @@ export function Header(props: { run: IRun }): JSX.Element {
         </span>
         <Actions run={run} />
       </div>
-      {active && run.status.reason && <p className="jk-Header-reason">{run.status.reason}</p>}
+      {waits && run.status.reason && <p className="jk-Header-reason">{run.status.reason}</p>}
       <FactLine run={run} />
       <Chips run={run} />
       {active && (

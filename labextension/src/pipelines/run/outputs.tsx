@@ -74,7 +74,8 @@ function bundle(output: PartialJSONObject): PartialJSONObject {
 function Output(props: { output: PartialJSONObject }): JSX.Element {
   const { rendermime } = useKubeflow();
   const host = React.useRef<HTMLDivElement>(null);
-  React.useEffect(() => {
+  // Before the element goes: a widget must be detached while it still has a place.
+  React.useLayoutEffect(() => {
     const node = host.current;
     const data = bundle(props.output);
     const mime = rendermime?.preferredMimeType(data, 'any');
@@ -88,7 +89,12 @@ function Output(props: { output: PartialJSONObject }): JSX.Element {
     const metadata = (props.output.metadata ?? {}) as PartialJSONObject;
     void renderer.renderModel(new MimeModel({ data, metadata, trusted: false }));
     Widget.attach(renderer, node);
-    return () => renderer.dispose();
+    return () => {
+      if (renderer.isAttached && renderer.node.isConnected) {
+        Widget.detach(renderer);
+      }
+      renderer.dispose();
+    };
   }, [rendermime, props.output]);
   return <div className="jk-Output" ref={host} />;
 }

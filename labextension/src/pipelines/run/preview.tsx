@@ -30,7 +30,7 @@ export function Preview(props: { preview: IPreview }): JSX.Element {
     case 'text':
       return (
         <pre className="jk-Preview-text" tabIndex={0} dir="auto">
-          {textOf(data, 'text')}
+          {textOf(data, 'text') || preview.summary}
         </pre>
       );
     default:

@@ -1,6 +1,6 @@
 import * as React from 'react';
 
-import { duration } from '../../format';
+import { clock, duration } from '../../format';
 import { isActive, tone } from '../../model/states';
 import type { IBar } from '../../model/timeline';
 import { ticks, timeline } from '../../model/timeline';
@@ -21,13 +21,15 @@ export function Timeline(props: {
   const { bars, from, to } = timeline(run, now);
   const span = to - from;
   const share = (time: number) => `${(100 * (time - from)) / span}%`;
-  const marks = ticks(span / 1000, 6);
+  const marks = ticks(span / 1000, 5);
+  const long = span >= 60_000;
+  const label = (mark: number) => (mark ? (long ? minutes(mark) : duration(mark)) : '0');
   return (
     <div className="jk-Timeline" role="group" aria-label={trans.__('Timeline')}>
       <div className="jk-Timeline-axis" aria-hidden="true">
         {marks.map(mark => (
           <span key={mark} style={{ insetInlineStart: `${(100000 * mark) / span}%` }}>
-            {mark ? duration(mark) : '0'}
+            {label(mark)}
           </span>
         ))}
       </div>
@@ -126,6 +128,11 @@ function Row(props: {
       </button>
     </li>
   );
+}
+
+/** `0:45`, `2:00`: all of one width, unlike words. */
+function minutes(seconds: number): string {
+  return seconds < 60 ? `0:${String(Math.round(seconds)).padStart(2, '0')}` : clock(seconds);
 }
 
 function stateText(bar: IBar, trans: ReturnType<typeof useTrans>): string {

@@ -118,6 +118,11 @@ function findInputs(run: IRun, status: IStepStatus, step: IStep | null): IValue[
     });
 }
 
+/** Imports and definitions: rarely what somebody looks for, so they do not stand in the way. */
+function isCode(value: IValue): boolean {
+  return ['module', 'function', 'type', 'builtin_function_or_method'].includes(value.type ?? '');
+}
+
 function ValueSection(props: {
   title: string;
   run: IRun;
@@ -125,18 +130,32 @@ function ValueSection(props: {
   own: string;
   empty: string;
 }): JSX.Element {
+  const { trans } = useKubeflow();
+  const data = props.values.filter(value => !isCode(value));
+  const code = props.values.filter(isCode);
+  const rows = (values: IValue[]) =>
+    values.map(value => <Value key={value.name} run={props.run} value={value} own={props.own} />);
   return (
     <section aria-label={props.title}>
       <h3>{props.title}</h3>
-      {props.values.length ? (
+      {data.length > 0 && (
         <ul className="jk-Plain" aria-label={props.title}>
-          {props.values.map(value => (
-            <Value key={value.name} run={props.run} value={value} own={props.own} />
-          ))}
+          {rows(data)}
         </ul>
-      ) : (
-        <p className="jk-Quiet">{props.empty}</p>
       )}
+      {code.length > 0 && (
+        <details className="jk-Values-code">
+          <summary>
+            {trans._n(
+              '%1 module, function or class',
+              '%1 modules, functions and classes',
+              code.length
+            )}
+          </summary>
+          <ul className="jk-Plain">{rows(code)}</ul>
+        </details>
+      )}
+      {!props.values.length && <p className="jk-Quiet">{props.empty}</p>}
     </section>
   );
 }

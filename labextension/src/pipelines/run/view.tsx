@@ -2,7 +2,6 @@ import * as React from 'react';
 
 import { Graph } from '../../graph/Graph';
 import { runGraph } from '../../graph/model';
-import { isActive } from '../../model/states';
 import type { IRunWatch } from '../../model/resources';
 import type { IRun } from '../../model/types';
 import type { StepTab } from '../../tokens';
@@ -89,11 +88,7 @@ function Picture(props: {
   const { run, place, step, onPlace } = props;
   const { trans } = useKubeflow();
   const id = React.useId();
-  const data = React.useMemo(() => {
-    const graph = runGraph(run);
-    // While it runs, the longest way is only a guess: marking it would mislead.
-    return isActive(run.status.phase) ? { ...graph, critical: [] } : graph;
-  }, [run]);
+  const data = React.useMemo(() => runGraph(run), [run]);
   const placed = React.useRef(place);
   placed.current = place;
   const select = React.useCallback(
