@@ -192,7 +192,7 @@ class Form:
         self._fields = {parameter.name: self._field(parameter) for parameter in model.pipeline.parameters}
         self._requests = {name: self._request(*name.rsplit(".", 1)) for name in requests}
         steps = [ALL_STEPS, *model.steps]
-        wide = {"description_width": "initial"}
+        wide = self._wide()
         self._start = w.Dropdown(options=steps, value=model.start, description="First step", style=wide)
         self._only = w.Dropdown(options=steps, value=model.only, description="Single step", style=wide)
         self._cache = w.Checkbox(
@@ -213,11 +213,16 @@ class Form:
         self.box = w.VBox(self._rows())
         self._refresh()
 
+    def _wide(self) -> dict[str, str]:
+        """Give all labels one width, so that the fields stand in one column and no name is cut."""
+        longest = max(map(len, ("Single step", *self.model.values)))
+        return {"description_width": f"{longest + 2}ch"}
+
     def _field(self, parameter: Parameter) -> Any:
         import ipywidgets as w
 
         value = self.model.values[parameter.name]
-        style = {"description_width": "initial"}
+        style = self._wide()
         tip = f"{parameter.type}, by default {parameter.default!r} (cell {parameter.cell}, line {parameter.line})"
         if parameter.type == "bool":
             return w.Checkbox(
@@ -294,7 +299,7 @@ class Form:
             except KubeflowError as error:
                 sys_error(error)
             else:
-                display(self.run)  # type: ignore[no-untyped-call]
+                display(self.run)
 
     def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> Any:
         del include, exclude

@@ -69,14 +69,13 @@ def run_html(resource: Resource) -> str:
         f'<div><b style="color:{colour}">{mark} {escape(word)}</b> <b>{escape(resource.title)}</b> '
         f"<code>{escape(resource.name)}</code> {duration(status.get('seconds'))}</div>"
     )
-    reason = f"<div>{escape(resource.reason)}</div>" if resource.reason else ""
     graph = resource.spec.get("pipeline", {}).get("graph") or {}
     states = {step["name"]: step["state"] for step in steps}
     names = [step["name"] for step in graph.get("steps", ())]
     edges = [(edge["source"], edge["target"]) for edge in graph.get("edges", ())]
     picture = graph_svg(names, edges, states)
     body = f'<div style="display:flex;gap:24px;align-items:flex-start;flex-wrap:wrap">{picture}{_steps(steps)}</div>'
-    parts = (head, reason, body, _error(status.get("error")), _metrics(status.get("metrics") or {}))
+    parts = (head, _error(resource), body, _metrics(status.get("metrics") or {}))
     return f'<div style="font-size:13px;line-height:1.5">{"".join(parts)}</div>'
 
 
@@ -89,7 +88,7 @@ def _steps(steps: Iterable[Mapping[str, Any]]) -> str:
     for step in steps:
         mark, _, colour = _look(step["state"])
         indent = "padding-left:20px;" if step.get("parent") else ""
-        shown = step["state"] in {"PENDING", "FAILED", "SKIPPED"}
+        shown = step["state"] in {"PENDING", "SKIPPED"}
         note = escape(str(step.get("reason") or "").split("\n", 1)[0][:160]) if shown else ""
         rows.append(
             f'<tr><td style="text-align:left;{indent}"><span style="color:{colour}">{mark}</span> '
@@ -101,21 +100,17 @@ def _steps(steps: Iterable[Mapping[str, Any]]) -> str:
     return f'<table aria-label="Steps"><tbody>{"".join(rows)}</tbody></table>' if rows else ""
 
 
-def _error(error: Mapping[str, Any] | None) -> str:
-    if not error:
-        return ""
-    place = [f"cell {error['cell']}"] if error.get("cell") else []
-    place += [f"line {error['line']}"] if error.get("line") else []
-    kind = str(error.get("type") or "")
-    text = str(error.get("message") or error.get("what") or "")
-    sentence = ": ".join(part for part in (kind, text.strip()) if part)
-    where = f" ({', '.join(place)})" if place else ""
+def _error(resource: Resource) -> str:
+    """Give why it failed, with the traceback folded away."""
+    error: Mapping[str, Any] = resource.status.get("error") or {}
+    sentence = resource.reason or str(error.get("message") or error.get("what") or "")
+    if resource.phase != "FAILED":
+        return f"<div>{escape(sentence)}</div>" if sentence else ""
     traceback = "\n".join(str(line).rstrip("\n") for line in error.get("traceback") or ())
     details = (
         f"<details><summary>Traceback</summary><pre>{escape(traceback)}</pre></details>" if traceback else ""
     )
-    _, _, colour = _look("FAILED")
-    return f'<div role="alert" style="color:{colour}">{escape(sentence)}{escape(where)}</div>{details}'
+    return f'<div role="alert" style="color:{_look("FAILED")[2]}">{escape(sentence)}</div>{details}'
 
 
 def _number(value: object) -> str:

@@ -30,6 +30,7 @@ REDRAWN = 0.5
 _ESM = """
 function render({ model, el }) {
   const view = document.createElement('div');
+  view.className = 'jp-RenderedHTMLCommon';
   const bar = document.createElement('div');
   const button = (text, action) => {
     const made = document.createElement('button');
@@ -81,7 +82,7 @@ def show(run: Run) -> None:
     bundle: dict[str, Any] = static(resource)
     if widget is not None:
         bundle |= {key: value for key, value in _view_of(widget).items() if key == WIDGET}
-    handle = display(bundle, raw=True, display_id=True)  # type: ignore[no-untyped-call]
+    handle = display(bundle, raw=True, display_id=True)
     if resource.finished or handle is None:
         return
 

@@ -35,7 +35,8 @@ def test_a_run_says_state_steps_metrics_and_error(put_run):
         assert words in text
     html = run_html(run)
     root = well_formed(html)
-    assert "ValueError: no (cell 4, line 2)" in "".join(root.itertext())
+    assert "Step train failed at cell 4, line 2." in "".join(root.find(".//div[@role='alert']").itertext())
+    assert "<script>" in "".join(root.find(".//pre").itertext()), "the traceback is there, as text"
     assert root.find(".//{http://www.w3.org/2000/svg}svg") is not None
 
 
