@@ -65,6 +65,7 @@ function StepView(props: {
   const { controller, place } = props;
   const { model } = controller;
   const { step } = place;
+  const byHeading = model.pipeline?.grammar === 'headings';
   const trans = useTrans();
   return (
     <div
@@ -75,7 +76,7 @@ function StepView(props: {
       onKeyDown={event => undoOnKey(event, controller)}
     >
       <div className="jk-Inspector-head">
-        <span className="jk-Inspector-name">{step.title || step.name}</span>
+        <span className="jk-Inspector-name">{byHeading ? step.title || step.name : step.name}</span>
         <LastState controller={controller} step={step} />
         {model.canUndo && (
           <Button
