@@ -232,7 +232,7 @@ def valid_name(name: str, field: str = "name") -> str:
 def make_name(prefix: str) -> str:
     """A fresh valid name that begins with what is usable of the prefix: ``flights-x7k2p``."""
     room = _LABEL_LENGTH - _SUFFIX_LENGTH - 1
-    stem = _plain(prefix)[:room].strip("-") or "unnamed"
+    stem = (prefix if is_name(prefix) else _plain(prefix))[:room].strip("-") or "unnamed"
     suffix = "".join(_SUFFIX_LETTERS[byte % len(_SUFFIX_LETTERS)] for byte in os.urandom(_SUFFIX_LENGTH))
     return f"{stem}-{suffix}"
 

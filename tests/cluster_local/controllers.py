@@ -136,3 +136,9 @@ def print_forever(cluster, resource, stop):
         print("line", number)
     print("the end")
     _set(cluster, resource, phase="CANCELED")
+
+
+def succeed_and_die(cluster, resource, stop):
+    """Finish, and be killed before the process could end."""
+    _set(cluster, resource, phase="SUCCEEDED")
+    os.kill(os.getpid(), signal.SIGKILL)

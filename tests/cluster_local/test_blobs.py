@@ -153,6 +153,13 @@ def test_a_full_disk_under_arrow_is_told_the_same(tiny_disk):
     assert files(blobs) == []
 
 
+def test_a_blob_that_a_power_cut_shortened_is_written_again(blobs):
+    digest = blobs.put_bytes(b"whole")
+    blobs.path(digest).write_bytes(b"wh")
+    assert blobs.put_bytes(b"whole") == digest
+    assert blobs.read(digest) == b"whole"
+
+
 def test_gc_spares_what_is_referenced_or_young(blobs):
     referenced, young, old, touched, again = (
         blobs.put_bytes(word) for word in (b"r", b"y", b"old", b"t", b"again")

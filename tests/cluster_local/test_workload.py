@@ -76,7 +76,7 @@ def test_a_submitter_that_dies_before_the_start_is_made_good_by_a_reader(home, c
 
 
 def test_submitters_killed_at_any_moment_leave_all_or_nothing(home, cluster, runner, forked):
-    dice, tried, made = random.Random(11), 0, 0
+    dice, tried, made, delay = random.Random(11), 0, 0, 0.01
     reading, writing = os.pipe()
 
     def submit(name: str) -> None:
@@ -89,12 +89,14 @@ def test_submitters_killed_at_any_moment_leave_all_or_nothing(home, cluster, run
         name = f"r{tried}"
         pid = forked(submit, name)
         os.read(reading, 1)
-        time.sleep(dice.random() * 0.015)
+        time.sleep(dice.random() * delay)
         os.kill(pid, signal.SIGKILL)
         os.waitpid(pid, 0)
         tried += 1
+        delay *= 1.2  # until the submission is hit, however busy the machine is
         if cluster.store.find("Run", name):
             made += 1
+            delay *= 0.6
             assert runner.finished(name).phase == "SUCCEEDED"
     with cluster.store.reading() as connection:
         assert connection.execute("SELECT count(*) FROM workloads").fetchone()[0] == made
@@ -313,6 +315,16 @@ def test_resumed_it_runs_again(cluster, runner, tmp_path):
     assert "completionTime" not in found.status
     with pytest.raises(NotFound):
         workload.restart(cluster, "unknown")
+
+
+def test_resumed_the_moment_it_is_finished(cluster, runner):
+    """The resource is finished before the process is; and the process may be killed in between."""
+    for controller in ("succeed", "succeed_and_die"):
+        made = runner.submit(controller, name=controller.replace("_", "-"))
+        for _ in range(3):
+            until(lambda name=made.name: runner.get(name).finished)
+            workload.restart(cluster, made.uid, ENV)
+        assert runner.finished(made.name).phase == "SUCCEEDED"
 
 
 def test_the_parts_of_a_lost_resource_are_told_by_their_own_function(runner):

@@ -62,7 +62,7 @@ def _register(cluster: LocalCluster, uid: str, token: str) -> Row | None:
 
 
 def _reconcile(cluster: LocalCluster, row: Row, stop: threading.Event) -> int:
-    from jupyter_ext.cluster.local import processes, record, workload
+    from jupyter_ext.cluster.local import record, workload
 
     outcome = ""
     resource = cluster.store.by_uid(row.uid)
@@ -83,8 +83,6 @@ def _reconcile(cluster: LocalCluster, row: Row, stop: threading.Event) -> int:
             # Perhaps the machine is going down: not now, but by the next reader.
             record.note(cluster, row, outcome)
             return 1
-    if resource is None:
-        processes.kill_all(row.uid, row.process)
     workload.settle(cluster, row, outcome or "done")
     return 0 if finished else 1
 

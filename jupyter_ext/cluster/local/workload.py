@@ -84,6 +84,7 @@ def spawn(
     Raises Conflict if one is running, and Unavailable if the process could not be started: then the resource
     is marked failed with the reason.
     """
+    _let_end(cluster, resource.uid)
     with cluster.store.transaction():
         row = record.enlist(cluster, resource, controller, restart, cwd, env, max_restarts, lost)
     _launch(cluster, row)
@@ -92,8 +93,10 @@ def spawn(
 def restart(cluster: LocalCluster, uid: str, env: Mapping[str, str] | None = None) -> None:
     """Start an ended workload again, as it was started first; its resource becomes PENDING, else unchanged.
 
+    The environment is the first one's, or after a success, when that is forgotten, the caller's; ``env`` on top.
     Raises NotFound if there never was one, Conflict if it has not ended.
     """
+    _let_end(cluster, uid)
     with cluster.store.transaction():
         row = record.read(cluster, uid)
         if row is None:
@@ -113,6 +116,17 @@ def restart(cluster: LocalCluster, uid: str, env: Mapping[str, str] | None = Non
             *(row.max_restarts, row.lost, row.python),
         )
     _launch(cluster, again)
+
+
+def _let_end(cluster: LocalCluster, uid: str) -> None:
+    """Wait for a process that has finished its resource and is about to end, or see to one that died so."""
+    deadline = time.monotonic() + _EXIT_SECONDS
+    while (row := record.read(cluster, uid)) is not None and not row.ended:
+        resource = cluster.store.by_uid(uid)
+        if resource is None or not resource.finished or time.monotonic() > deadline:
+            return
+        if settle(cluster, row) is None:
+            time.sleep(0.005)
 
 
 def alive(cluster: LocalCluster, uid: str) -> bool:
@@ -265,7 +279,9 @@ def settle(cluster: LocalCluster, row: Row, outcome: str | None = None) -> Resou
     """
     _reap_children()
     own_end = outcome is not None
-    if not own_end:
+    if own_end:
+        processes.kill_all(row.uid, row.process)
+    else:
         _enforce_stop(cluster, row)
         if not _is_gone(cluster, row):
             return None
@@ -276,8 +292,9 @@ def settle(cluster: LocalCluster, row: Row, outcome: str | None = None) -> Resou
             return None
         if not own_end and not _is_gone(cluster, current):
             return None
-        # Within the transaction: nobody can start another attempt meanwhile, which this would kill.
-        processes.kill_all(row.uid, current.process)
+        if not own_end:
+            # Within the transaction: nobody can start another attempt meanwhile, which this would kill.
+            processes.kill_all(row.uid, current.process)
         resource, launch = _decide(cluster, current, outcome)
     if own_end:
         locks.free(cluster.lock_path(row.uid))
