@@ -24,6 +24,9 @@ if TYPE_CHECKING:
     from jupyter_ext.cluster.resource import Resource
     from jupyter_ext.pipelines.reproduction import Reproduction
 
+ENDING_SECONDS = 10.0
+"""How long a finished run's process may take to go away before it counts as running."""
+
 
 class Run:
     """One run of a pipeline, by name. Every property reads the store: the handle is never out of date."""
@@ -137,15 +140,11 @@ class Run:
             options = {**resource.spec["options"], "lenient": True}
             return self._again(changed, options, "resume")
 
-        def reset(found: Resource) -> Resource:
-            status = {
-                key: value for key, value in found.status.items() if key not in ("error", "completionTime")
-            }
-            return found.with_(status={**status, "phase": "PENDING", "reason": "Resuming."})
-
         from jupyter_ext.cluster.local import workload
 
-        self._cluster.store.update("Run", self.name, reset)
+        deadline = time.monotonic() + ENDING_SECONDS
+        while workload.alive(self._cluster, resource.uid) and time.monotonic() < deadline:
+            time.sleep(0.01)  # its last words are written before its process is gone
         workload.restart(self._cluster, resource.uid)
         return self
 

@@ -107,7 +107,11 @@ class Controller:
         if self._zygote is None:
             from jupyter_ext.pipelines.zygote import Zygote
 
-            cells = [CellSource(cell.index, cell.id, cell.source) for step in self.pipeline.steps for cell in step.cells]
+            cells = [
+                CellSource(cell.index, cell.id, cell.source)
+                for step in self.pipeline.steps
+                for cell in step.cells
+            ]
             self._zygote = Zygote(self.cluster.home, self.cluster.namespace, self.plain.preload, cells=cells)
             self._zygote.start()
         return self._zygote

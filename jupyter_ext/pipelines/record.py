@@ -16,6 +16,7 @@ from jupyter_ext.pipelines.status import (
     run_reason,
     seconds_between,
 )
+from jupyter_ext.pipelines.versions import visible
 
 if TYPE_CHECKING:
     from jupyter_ext.cluster.local import LocalCluster
@@ -138,9 +139,12 @@ class Record:
         return found
 
     def metrics(self) -> dict[str, float]:
-        """Metrics of all steps, later ones win."""
+        """Metrics that the steps reported, later ones win, and the values that metrics cells name."""
+        refs = visible(self.finished(self.scope)).refs if self._pipeline.metrics else {}
+        named = {name: metric(refs[name], name) for name in self._pipeline.metrics if name in refs}
+        reported = (status.get("metrics", {}) for status in self._steps.values())
         return {
-            key: value for status in self._steps.values() for key, value in status.get("metrics", {}).items()
+            key: value for found in (named, *reported) for key, value in found.items() if value is not None
         }
 
     def save(self, phase: str = "RUNNING", **fields: Any) -> None:
@@ -167,6 +171,17 @@ class Record:
             return resource.with_(status={**resource.status, **status})
 
         self._cluster.store.update(self._kind, self._name, write)
+
+
+def metric(ref: ValueRef, name: str) -> float | None:
+    """The number that a value is, None if it is none."""
+    value = ref.inline.get(name, ref.summary.get(name))
+    if isinstance(value, bool):
+        return None
+    try:
+        return value if isinstance(value, int) else float(str(value))
+    except ValueError:
+        return None
 
 
 def _taken_up(before: Mapping[str, Any] | None, title: str, name: str) -> dict[str, Any]:

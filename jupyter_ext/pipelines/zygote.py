@@ -142,6 +142,9 @@ class Zygote:
         if "PYTHONHASHSEED" not in env:
             # One seed for all processes of a run: a set that was stored iterates as it did where it was made.
             env |= {"PYTHONHASHSEED": "0", SEED_MARK: "1"}
+        # Threads of OpenMP that wait by spinning take the cores from the steps beside them: two branches that
+        # each train a model for seconds then need minutes. Libraries read this when they are loaded.
+        env.setdefault("OMP_WAIT_POLICY", "PASSIVE")
         descriptors = [theirs.fileno(), *([extra.fileno()] if extra else [])]
         arguments = [sys.executable, "-m", "jupyter_ext.pipelines.fork_server", *map(str, descriptors)]
         with theirs:

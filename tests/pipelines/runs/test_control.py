@@ -132,7 +132,7 @@ def test_cache_hits_and_says_from_where_and_misses_say_why(write: Write) -> None
     assert third.step("square")["cache"]["differs"] == ["input n"]
     fourth = finished(write(*cells[:-1], "print(m, '!')"))
     assert fourth.step("square")["cached"]
-    assert fourth.step("show")["cache"]["differs"] == ["code"]
+    assert "code" in fourth.step("show")["cache"]["differs"]
 
 
 def test_the_cache_sees_files_that_were_read_and_written(write: Write) -> None:

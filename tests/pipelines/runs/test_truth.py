@@ -25,7 +25,7 @@ def test_in_place_changes_are_seen_through_other_names(write: Write) -> None:
 @pytest.mark.parametrize(
     ("first", "second", "said"),
     [
-        ("g = (i * i for i in range(4))\nnext(g)", "print(list(g))", "[1, 4, 9]"),
+        ("g = (i * i for i in range(4))\na = next(g)", "print(list(g))", "[1, 4, 9]"),
         ("import numpy as np\nx = np.float64(3)", "print(type(x).__name__, x)", "float64 3.0"),
         ("import numpy as np\nx = np.array([{'a': 1}, None], dtype=object)", "x[0]['a'] += 1; print(x)",
          "[{'a': 2} None]"),
@@ -39,7 +39,7 @@ def test_in_place_changes_are_seen_through_other_names(write: Write) -> None:
         ("import random\nrandom.seed(7)\na = random.random()", "random.seed(7); print(a == random.random())", "True"),
         ("import os\nos.environ['KUBEFLOW_TRUTH'] = 'set'", "!echo $KUBEFLOW_TRUTH", "set"),
         ("import pandas as pd\npd.set_option('display.max_rows', 7)", "print(pd.get_option('display.max_rows'))", "7"),
-        ("def make():\n    n = [0]\n    def up():\n        n[0] += 1\n        return n[0]\n    return up\nup = make()\nup()",
+        ("def make():\n    n = [0]\n    def up():\n        n[0] += 1\n        return n[0]\n    return up\nup = make()\na = up()",
          "print(up(), up())", "2 3"),
     ],
 )  # fmt: skip
@@ -61,7 +61,7 @@ def test_random_state_goes_on_from_step_to_step(write: Write) -> None:
 
 
 def test_working_directory_is_the_notebooks_and_travels(write: Write) -> None:
-    path = write("# Go", "import os\nos.mkdir('deep')\nos.chdir('deep')\nopen('f','w').write('x')", "# Look",
+    path = write("# Go", "import os\nos.mkdir('deep')\nos.chdir('deep')\nprint('x', file=open('f','w'))", "# Look",
                  "print(os.listdir('.'), os.path.basename(os.getcwd()))")  # fmt: skip
     made = finished(path)
     assert printed(made).splitlines()[-1] == "['f'] deep", made.reason
