@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import json
 import os
 import resource
@@ -57,6 +58,8 @@ class Execution:
         self._notebook = list(notebook)
         self._submodules: dict[str, set[str]] = {}
         self._loop: asyncio.AbstractEventLoop | None = None
+        self._context = contextvars.copy_context()
+        """Where cells execute: what one sets in a context variable (numpy's print options) holds in the next."""
         self._live: set[str] = set()
 
     def run(self, request: StepRequest) -> StepResult:
@@ -104,9 +107,9 @@ class Execution:
             if name not in self._live and name not in given:
                 del namespace[name]
         self.values.bound = {}
-        self.hidden.apply(request.hidden)
+        self.within(self.hidden.apply, request.hidden)
         self.values.load(request.inputs)
-        self.hidden.begin()
+        self.within(self.hidden.begin)
 
     def store(self, request: StepRequest) -> Saved:
         """Store what the step leaves."""
@@ -126,13 +129,17 @@ class Execution:
         """Cells of the notebook; the request's own come last and win."""
         return Places([*self._notebook, *request.cells])
 
+    def within(self, function: Callable[..., Any], *arguments: Any) -> Any:
+        """Call a function where the cells execute."""
+        return self._context.run(function, *arguments)
+
     def complete(self, coroutine: Any) -> Any:
         """Run a coroutine in the process's event loop, and let its other tasks go on for a moment."""
         if self._loop is None:
             self._loop = asyncio.new_event_loop()
             asyncio.set_event_loop(self._loop)
         try:
-            return self._loop.run_until_complete(coroutine)
+            return self._loop.run_until_complete(self._loop.create_task(coroutine, context=self._context))
         finally:
             self._loop.run_until_complete(asyncio.sleep(0))
 
@@ -181,7 +188,7 @@ class _Step:
             values=tuple(saved.values),
             deleted=tuple(saved.deleted),
             live={name: replace(live, cell=self._binding(name)) for name, live in saved.live.items()},
-            hidden=process.hidden.changes(),
+            hidden=process.within(process.hidden.changes),
         )
 
     def finish(self) -> None:
@@ -269,7 +276,8 @@ class _Step:
 
     def _evaluate(self, expression: str, what: str) -> Any:
         try:
-            return eval(compile(expression.strip(), "<step>", "eval"), self._shell.user_ns)  # noqa: S307
+            code = compile(expression.strip(), "<step>", "eval")
+            return self._process.within(eval, code, self._shell.user_ns)
         except Exception as error:
             raise self._failed_expression(error, what) from error
 

@@ -19,6 +19,8 @@ from jupyter_ext.pipelines.hidden import Kind
 
 _base_environ: dict[str, str] = {}
 _own_variables: set[str] = set()
+_SET_BY_IMPORTS = {"KMP_DUPLICATE_LIB_OK", "KMP_INIT_AT_FORK", "TF2_BEHAVIOR", "TORCHINDUCTOR_CACHE_DIR"}
+"""Variables that libraries set when they are imported: no step has to tell another."""
 
 
 def set_base_environ(environ: Mapping[str, str], own: Collection[str] = ()) -> None:
@@ -32,9 +34,10 @@ def set_base_environ(environ: Mapping[str, str], own: Collection[str] = ()) -> N
 def _environ(_: Any) -> tuple[Any, ...]:
     """The difference to the run's start: two machines' variables must not make two cache keys."""
     before = _base_environ or os.environ
-    now = {key: value for key, value in os.environ.items() if key not in _own_variables}
+    ignored = _own_variables | _SET_BY_IMPORTS
+    now = {key: value for key, value in os.environ.items() if key not in ignored}
     changed = sorted((key, value) for key, value in now.items() if before.get(key) != value)
-    return tuple(changed), tuple(sorted(set(before) - set(now) - _own_variables))
+    return tuple(changed), tuple(sorted(set(before) - set(now) - ignored))
 
 
 def _set_environ(state: Any, _: Any) -> None:

@@ -168,7 +168,7 @@ def _set_numpy_errors(state: Any, _: Any) -> None:
 
 
 def _sklearn(_: Any) -> tuple[Any, ...] | None:
-    usual = sys.modules["sklearn._config"]._global_config_default
+    usual = sys.modules["sklearn._config"]._global_config
     return (
         tuple(sorted((k, v) for k, v in sys.modules["sklearn"].get_config().items() if usual.get(k) != v))
         or None
@@ -178,7 +178,7 @@ def _sklearn(_: Any) -> tuple[Any, ...] | None:
 def _set_sklearn(state: Any, _: Any) -> None:
     import sklearn
 
-    sklearn.set_config(**dict(state or sys.modules["sklearn._config"]._global_config_default))
+    sklearn.set_config(**dict(state or sys.modules["sklearn._config"]._global_config))
 
 
 def _plotly(_: Any) -> tuple[Any, ...] | None:
