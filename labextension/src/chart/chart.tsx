@@ -68,6 +68,7 @@ export function LineChart(props: {
   domain?: { x: [number, number]; y: [number, number] };
   diagonal?: boolean;
 }): JSX.Element {
+  const trans = useTrans();
   const all = props.series.flatMap(series => series.points);
   const x = props.domain?.x ?? extent(all.map(point => point[0]));
   const y = props.domain?.y ?? extent(all.map(point => point[1]));
@@ -88,7 +89,7 @@ export function LineChart(props: {
     thin(series.points, 20).map(([px, py]) => [series.name, px, py])
   );
   return (
-    <Figure label={props.label} head={['', props.x, props.y]} rows={rows}>
+    <Figure label={props.label} head={[trans.__('Series'), props.x, props.y]} rows={rows}>
       <svg className="jk-Chart" viewBox={`0 0 ${W} ${H}`} width={W} height={H} aria-hidden="true">
         <Axes x={x} y={y} at={at} xName={props.x} yName={props.y} />
         {props.diagonal && (
@@ -267,6 +268,7 @@ export function Histogram(props: {
   counts: number[];
   label: string;
 }): JSX.Element {
+  const trans = useTrans();
   const most = Math.max(1, ...props.counts);
   const width = 100 / Math.max(1, props.counts.length);
   const rows = props.counts.map((count, i) => [
@@ -274,7 +276,7 @@ export function Histogram(props: {
     count
   ]);
   return (
-    <Figure label={props.label} head={['', '']} rows={rows}>
+    <Figure label={props.label} head={[trans.__('Range'), trans.__('Count')]} rows={rows}>
       <svg
         className="jk-Histogram"
         viewBox="0 0 100 30"

@@ -60,7 +60,7 @@ function Doctor(): JSX.Element {
   const sorted = [...(value?.checks ?? [])].sort((a, b) => Number(a.ok) - Number(b.ok));
   return (
     <div className="jk-Doctor">
-      <header className="jk-Compare-head">
+      <div className="jk-Compare-head">
         <h1>{trans.__('Setup')}</h1>
         <span className="jk-Spacer" />
         <Button label={trans.__('Check again')} onClick={reload} />
@@ -68,7 +68,7 @@ function Doctor(): JSX.Element {
           label={trans.__('Copy as code')}
           onClick={() => kubeflow.copyCode('!jupyter kubeflow doctor')}
         />
-      </header>
+      </div>
       {error ? <ErrorLine error={error} onRetry={reload} /> : null}
       {!value && !error && <p className="jk-Quiet">{trans.__('Checking…')}</p>}
       <ul className="jk-Plain" aria-label={trans.__('Checks')}>
@@ -83,7 +83,7 @@ function Doctor(): JSX.Element {
               <p>{check.detail}</p>
               {check.fix && !check.ok && (
                 <div className="jk-Code">
-                  <pre>{check.fix}</pre>
+                  <pre tabIndex={0}>{check.fix}</pre>
                   <CopyButton text={check.fix} label={trans.__('Copy')} />
                 </div>
               )}

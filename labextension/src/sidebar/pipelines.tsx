@@ -176,7 +176,7 @@ function Empty(): JSX.Element {
         onClick={() => kubeflow.execute(CommandIDs.runCurrent)}
       />
       <div className="jk-Code">
-        <pre>{EXAMPLE}</pre>
+        <pre tabIndex={0}>{EXAMPLE}</pre>
         <CopyButton text={EXAMPLE} label={trans.__('Copy code')} />
       </div>
     </div>

@@ -96,7 +96,7 @@ export function ScheduleForm(props: { onDone: () => void }): JSX.Element {
         <span className="jk-FieldError">{error.message}</span>
       )}
       <div className="jk-Code">
-        <pre>{code}</pre>
+        <pre tabIndex={0}>{code}</pre>
         <CopyButton text={code} label={trans.__('Copy code')} />
       </div>
       <div className="jk-Form-buttons">

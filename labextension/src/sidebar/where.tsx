@@ -70,7 +70,7 @@ export function Where(): JSX.Element {
   const profile = status?.cluster.profile ?? status?.cluster.namespace;
   const id = React.useId();
   return (
-    <header className="jk-Where">
+    <div className="jk-Where">
       <div className="jk-Where-line">
         <button
           type="button"
@@ -119,7 +119,7 @@ export function Where(): JSX.Element {
           />
         )}
       </div>
-    </header>
+    </div>
   );
 }
 

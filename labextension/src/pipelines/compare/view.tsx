@@ -35,7 +35,7 @@ export function CompareView(props: {
   const comparison = fetched.value ?? (fetched.loading ? last.current : null);
   return (
     <div className="jk-Compare">
-      <header className="jk-Compare-head">
+      <div className="jk-Compare-head">
         <h1>{trans._n('Comparing %1 run', 'Comparing %1 runs', names.length)}</h1>
         <span className="jk-Spacer" />
         <Button
@@ -47,7 +47,7 @@ export function CompareView(props: {
           label={trans.__('Copy as code')}
           onClick={() => kubeflow.copyCode(compareCode(names))}
         />
-      </header>
+      </div>
       {names.length < 2 && (
         <p className="jk-Quiet">
           {trans.__('Select two to ten runs in the list of runs, then “Compare”.')}{' '}

@@ -45,7 +45,7 @@ export function StepDetail(props: {
   const title = status.parent ? name : step?.title || status.title || name;
   return (
     <section className="jk-Detail" aria-label={trans.__('Step %1', name)}>
-      <header className="jk-Detail-head">
+      <div className="jk-Detail-head">
         <StateIcon state={state} label={stateWord(state, trans)} size={18} />
         <h2 dir="auto" title={title}>
           {title}
@@ -64,7 +64,7 @@ export function StepDetail(props: {
         >
           ✕
         </button>
-      </header>
+      </div>
       <Tabs<StepTab>
         id={id}
         label={trans.__('Details of step %1', name)}

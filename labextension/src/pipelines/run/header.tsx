@@ -27,7 +27,7 @@ export function Header(props: { run: IRun }): JSX.Element {
   const waits = phase === 'PENDING' || phase === 'PAUSED' || phase === 'CANCELING';
   const title = runTitle(run);
   return (
-    <header className="jk-Header">
+    <div className="jk-Header">
       <div className="jk-Header-top">
         <StateBadge state={phase} reason={run.status.reason} />
         <h1 className="jk-Header-title" dir="auto" title={title}>
@@ -48,7 +48,7 @@ export function Header(props: { run: IRun }): JSX.Element {
           label={trans.__('Progress of %1', title)}
         />
       )}
-    </header>
+    </div>
   );
 }
 

@@ -22,6 +22,7 @@ export function Overview(props: { run: IRun }): JSX.Element {
   const packages = Object.entries(environment.packages ?? {});
   return (
     <section className="jk-Overview" aria-label={trans.__('Run overview')}>
+      <h2 className="jk-visuallyHidden">{trans.__('Run overview')}</h2>
       <p className="jk-Quiet">{trans.__('Select a step to see its values, log and code.')}</p>
       {metrics.length > 0 && (
         <section aria-label={trans.__('All metrics')}>

@@ -67,7 +67,13 @@ export function TablePreview(props: { data: ITableData }): JSX.Element {
         <table className="jk-Table jk-mod-data">
           <thead>
             <tr>
-              {data.index && <th scope="col">{data.index.name ?? ''}</th>}
+              {data.index && (
+                <th scope="col">
+                  {data.index.name || (
+                    <span className="jk-visuallyHidden">{trans.__('Index')}</span>
+                  )}
+                </th>
+              )}
               {columns.map((column, index) => (
                 <th
                   key={index}

@@ -155,7 +155,7 @@ function Resources(props: { status: IStepStatus; step: IStep | null }): JSX.Elem
       <table className="jk-Table">
         <thead>
           <tr>
-            <th />
+            <td />
             <th scope="col">{trans.__('Asked')}</th>
             <th scope="col">{trans.__('Used')}</th>
           </tr>
