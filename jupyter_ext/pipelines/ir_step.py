@@ -13,6 +13,7 @@ import importlib.util
 import io
 import json
 import math
+import re
 import zipfile
 from collections.abc import Mapping, Sequence
 from functools import cache
@@ -58,6 +59,8 @@ BROUGHT_LIMIT = 30_000
 """Compressed bytes of files beside the notebook that may go with a pipeline."""
 HAZARDS = ("{{", "python3", "/kfp-workspace", "\0")
 """KFP and Argo replace what stands in double braces, kfp.local the names of the interpreter and of its folder."""
+MOVED = re.compile(r"^(\s*from )(?:jupyter_ext\.pipelines|cloudpickle)\b", re.MULTILINE)
+"""The imports that read differently in the container."""
 PLACEHOLDERS = ('{"Concat": ', '{"IfPresent": ')
 """What KFP takes for a placeholder at the beginning of an argument."""
 
@@ -73,7 +76,7 @@ def _encoded(brought: tuple[tuple[str, bytes], ...]) -> str:
     shared = [here / f"{name}.py" for name in SHARED]
     found: dict[str, str | bytes] = {}
     for path in [*sorted((here / "container").glob("*.py")), *shared]:
-        found[f"kf_step/{path.name}"] = path.read_text("utf-8").replace("jupyter_ext.pipelines.", "kf_step.")
+        found[f"kf_step/{path.name}"] = MOVED.sub(r"\1kf_step", path.read_text("utf-8"))
     spec = importlib.util.find_spec("cloudpickle.cloudpickle")
     if spec is None or spec.origin is None:
         raise Unfit("the source of cloudpickle is not here", hint="Install cloudpickle from its wheel.")

@@ -9,7 +9,7 @@ from typing import Any
 
 from jupyter_ext.pipelines import ir_step
 from jupyter_ext.pipelines.ir_volumes import IMAGE, volumes
-from jupyter_ext.pipelines.model import Parameter, Pipeline, Step
+from jupyter_ext.pipelines.model import ANY, Parameter, Pipeline, Step
 
 RETRY_SECONDS = (1, 60)
 """First and longest wait before a retry, as in a local run; it doubles in between."""
@@ -57,6 +57,39 @@ def task_names(pipeline: Pipeline) -> dict[str, str]:
     return found
 
 
+def taken(pipeline: Pipeline) -> dict[str, dict[str, set[str]]]:
+    """For every step the steps whose state it takes, each with the names that it takes from there.
+
+    Where the order is declared, an edge stands for what is certain only. What a step before may have changed
+    counts all the same (it is compared when it ran), so those names are taken from there too.
+    """
+    found: dict[str, dict[str, set[str]]] = {step.name: {} for step in pipeline.steps}
+    for edge in pipeline.edges:
+        found[edge.target].setdefault(edge.source, set()).update(edge.names)
+    if pipeline.order == "declared":
+        _add_possible_changes(pipeline, found)
+    return found
+
+
+def _add_possible_changes(pipeline: Pipeline, found: dict[str, dict[str, set[str]]]) -> None:
+    number = {step.name: place for place, step in enumerate(pipeline.steps)}
+    before: list[int] = []
+    changers: dict[str, list[Step]] = {}
+    for step in pipeline.steps:
+        reached = 0
+        for source in found[step.name]:
+            reached |= before[number[source]] | 1 << number[source]
+        before.append(reached)
+        for source, names in list(found[step.name].items()):
+            for name in names:
+                for other in (*changers.get(name, ()), *changers.get(ANY, ())):
+                    later = number[other.name] > number[source]
+                    if later and reached >> number[other.name] & 1 and name in other.reads:
+                        found[step.name].setdefault(other.name, set()).add(name)
+        for name in step.may_write:
+            changers.setdefault(name, []).append(step)
+
+
 class Writer:
     """Collects components, executors and tasks while going over the steps once."""
 
@@ -70,13 +103,12 @@ class Writer:
         self.executors: Tree = {}
         self.platform: Tree = {}
         self.tasks: Tree = {}
-        self._before: dict[str, list[str]] = {step.name: [] for step in pipeline.steps}
+        self._taken = taken(pipeline)
         self._exports: dict[str, set[str]] = {step.name: set() for step in pipeline.steps}
-        for edge in pipeline.edges:
-            self._exports[edge.source].update(edge.names)
-            if edge.source not in self._before[edge.target]:
-                self._before[edge.target].append(edge.source)
-        self._followed = {source for sources in self._before.values() for source in sources}
+        for sources in self._taken.values():
+            for source, names in sources.items():
+                self._exports[source] |= names
+        self._followed = {source for sources in self._taken.values() for source in sources}
         self._final: dict[str, str] = {}
         self._carrying = self._who_carries()
         self._bundle = ir_step.bundle(brought)
@@ -86,7 +118,7 @@ class Writer:
         found: set[str] = set()
         for step in reversed(self._pipeline.steps):
             if step.name in found or any(effect.kind in FILES for effect in step.effects):
-                found.update(self._before[step.name])
+                found.update(self._taken[step.name])
         return found
 
     def write(self) -> None:
@@ -119,9 +151,11 @@ class Writer:
             "name": step.name,
             "role": role,
             "order": self._order[step.name],
-            "reads": sorted(step.reads),
+            "states": [f"state-{self._names[source]}" for source in self._taken[step.name]],
+            "reads": sorted(set().union(*self._taken[step.name].values())),
             "writes": sorted(step.writes),
             "mayWrite": sorted({*step.may_write, *step.deletes}),
+            "compare": self._compared(step, role),
             "exports": sorted(self._exports[step.name]),
             "carry": step.name in self._carrying,
             "watch": step.name in self._carrying and any(e.kind in FILES for e in step.effects),
@@ -185,6 +219,12 @@ class Writer:
         )
         return name
 
+    def _compared(self, step: Step, role: str) -> list[str]:
+        """Names whose content is compared afterwards: where it matters whether a step did change what it may."""
+        if role == "iteration":
+            return sorted({*step.writes, *step.may_write})
+        return sorted(step.may_write) if self._pipeline.order == "declared" and role == "step" else []
+
     def _cached(self, step: Step) -> bool:
         """As the step says, else as the notebook's metadata say, else yes."""
         return bool(self._pipeline.metadata.get("cache", True)) if step.cache is None else step.cache
@@ -207,7 +247,7 @@ class Writer:
     def _states(self, step: Step) -> Tree:
         """The artifacts of the steps before this one."""
         found: Tree = {}
-        for source in self._before[step.name]:
+        for source in self._taken[step.name]:
             found[f"state-{self._names[source]}"] = _state(self._final[source])
         return found
 

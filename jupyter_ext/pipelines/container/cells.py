@@ -37,6 +37,7 @@ class Cells:
         self.module = types.ModuleType("__main__")
         self.namespace = self.module.__dict__
         self.shown: list[dict[str, Any]] = []
+        self.shell: Any = None
         self._given: frozenset[str] = frozenset()
         self._run: Callable[[str, str], None] = self._run_plain
 
@@ -60,7 +61,9 @@ class Cells:
         config = Config()
         config.HistoryManager.enabled = False
         config.InteractiveShell.colors = "NoColor" if hasattr(kind, "colors") else "nocolor"
-        shell = kind.instance(config=config, user_module=self.module, ipython_dir=tempfile.mkdtemp())
+        self.shell = shell = kind.instance(
+            config=config, user_module=self.module, ipython_dir=tempfile.mkdtemp()
+        )
         publish, shown = shell.display_pub.publish, self.shown
 
         def collecting(data: Mapping[str, Any], *args: Any, **more: Any) -> None:

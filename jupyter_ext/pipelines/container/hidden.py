@@ -1,196 +1,111 @@
 """State that no variable holds: random generators, environment, working directory, settings of libraries.
 
-It is kept as one mapping from a key (``random``, ``env HOME``, ``pandas display.max_rows``) to pickled bytes.
-What a step changed is the difference between two such mappings; a part that has gone is None.
+The kinds of state and how each is read and set are those of a local run (``pipelines/hidden_*.py``, which travel
+beside this file). What differs is where a container is: its folder and Python's path are its own.
 """
 
 from __future__ import annotations
 
 import os
-import pickle
-import random
 import sys
-import warnings
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-Hidden = dict[str, bytes]
-Changes = Mapping[str, bytes | None]
+from . import values
 
 STARTED_WITH = dict(os.environ)
 STARTED_PATH = list(sys.path)
-STARTED_IN = os.getcwd()  # noqa: PTH109
-# The launcher's and the shell's own: they tell where a container is, not what a cell set.
+STARTED_IN = Path.cwd()
 OWN_VARIABLES = frozenset({"PWD", "OLDPWD", "SHLVL", "_", "HOSTNAME"})
+"""The launcher's and the shell's: they tell where a container is, not what a cell set."""
+PLACES = ("cwd", "sys.path")
 
 
-def capture() -> Hidden:
-    """The hidden state now; libraries are looked at only if they are loaded."""
-    found: dict[str, Any] = {}
-    for read in (_environment, _generators, _numpy_settings, _torch, _pandas, _matplotlib):
-        found.update(read())
-    found["random"] = random.getstate()
-    found["cwd"] = os.path.relpath(os.getcwd(), STARTED_IN)  # noqa: PTH109
-    found["path"] = [entry for entry in sys.path if entry not in STARTED_PATH]
-    found["warnings"] = [item for item in warnings.filters if item[2].__module__ == "builtins"]
-    kept: Hidden = {}
-    for key, value in found.items():
+@dataclass(frozen=True)
+class Kind:
+    """One kind of state; the same as ``pipelines.hidden.Kind``."""
+
+    module: str
+    capture: Callable[[Any], Any]
+    apply: Callable[[Any, Any], None]
+    refresh: Callable[[], None] | None = None
+
+
+class Hidden:
+    """The hidden state of this process. ``shell`` is IPython's, or None where there is none."""
+
+    def __init__(self, shell: Any, namespace: dict[str, Any]) -> None:
+        self._shell, self._namespace = shell, namespace
+        from jupyter_ext.pipelines import hidden_interpreter, hidden_libraries
+
+        hidden_interpreter.set_base_environ(STARTED_WITH, OWN_VARIABLES)
+        self._kinds: dict[str, Any] = {**hidden_interpreter.KINDS, **hidden_libraries.KINDS}
+        if shell is not None:
+            from jupyter_ext.pipelines import hidden_shell
+
+            hidden_shell.set_base_magics(shell)
+            self._kinds |= hidden_shell.KINDS
+        for kind in PLACES:
+            self._kinds.pop(kind, None)
+        self._before: dict[str, Any] = {}
+
+    def begin(self, given: Mapping[str, bytes]) -> None:
+        """Take over the state of earlier steps, then remember where this step starts."""
+        for name, content in given.items():
+            state = values.unpack(content, self._namespace)
+            if name in PLACES:
+                _go(name, state)
+            elif name in self._kinds and state is not None:
+                self._set(name, state)
+        self._before = self._captured()
+
+    def changes(self) -> dict[str, bytes]:
+        """The kinds that changed since ``begin``, pickled; what belongs to this process only is left out."""
+        found: dict[str, bytes] = {}
+        for name, state in self._captured().items():
+            if name in self._before and _same(state, self._before[name]):
+                continue
+            try:
+                found[name] = values.pack(state, self._namespace)
+            except Exception:  # noqa: S112 - a magic that holds an open file
+                continue
+        return found
+
+    def _captured(self) -> dict[str, Any]:
+        found: dict[str, Any] = {"cwd": os.path.relpath(Path.cwd(), STARTED_IN)}
+        found["sys.path"] = [entry for entry in sys.path if entry not in STARTED_PATH]
+        for name, kind in self._kinds.items():
+            if kind.module in sys.modules:
+                try:
+                    state = kind.capture(self._shell)
+                except Exception:  # noqa: S112 - a library whose inside looks different than known is not followed
+                    continue
+                if state is not None or name in self._before:
+                    found[name] = state
+        return found
+
+    def _set(self, name: str, state: Any) -> None:
         try:
-            kept[key] = pickle.dumps(value, protocol=5)
-        except Exception:  # noqa: S112 - a setting that holds an open file or a lambda belongs to its process
-            continue
-    return kept
-
-
-def changes(before: Hidden, after: Hidden) -> dict[str, bytes | None]:
-    """What became different; None for what is back to its default."""
-    found: dict[str, bytes | None] = {key: value for key, value in after.items() if before.get(key) != value}
-    return found | {key: None for key in before if key not in after}
-
-
-def restore(wanted: Changes) -> None:
-    """Set the hidden state; a library that the image lacks is left out, no step here can use it."""
-    for key, content in wanted.items():
-        kind, _, name = key.partition(" ")
-        try:
-            _SETTERS[kind](name, None if content is None else pickle.loads(content))
+            self._kinds[name].apply(state, self._shell)
         except ImportError:
-            continue
+            return  # no step in an image without the library can use it
+        except Exception as error:
+            sys.stderr.write(f"The {name} state of an earlier step could not be set: {error}\n")
 
 
-def _environment() -> Iterator[tuple[str, Any]]:
-    for name in os.environ.keys() | STARTED_WITH.keys():
-        value = os.environ.get(name)
-        if name not in OWN_VARIABLES and value != STARTED_WITH.get(name):
-            yield f"env {name}", value
-
-
-def _generators() -> Iterator[tuple[str, Any]]:
-    numpy = sys.modules.get("numpy")
-    if numpy is not None and hasattr(numpy, "random"):
-        yield "numpy", numpy.random.get_state()
-
-
-def _numpy_settings() -> Iterator[tuple[str, Any]]:
-    numpy = sys.modules.get("numpy")
-    if numpy is not None and hasattr(numpy, "get_printoptions"):
-        yield "numpyprint", numpy.get_printoptions()
-        yield "numpyerr", numpy.geterr()
-
-
-def _torch() -> Iterator[tuple[str, Any]]:
-    torch = sys.modules.get("torch")
-    if torch is not None and hasattr(torch, "get_rng_state"):
-        yield "torch", torch.get_rng_state().numpy()
-        yield "torchdtype", str(torch.get_default_dtype())
-
-
-def _pandas() -> Iterator[tuple[str, Any]]:
-    config = sys.modules.get("pandas._config.config")
-    if config is None:
-        return
-    for name, option in config._registered_options.items():  # noqa: SLF001 - pandas has no other list of them
-        value = config.get_option(name)
-        if value != option.defval:
-            yield f"pandas {name}", value
-
-
-def _matplotlib() -> Iterator[tuple[str, Any]]:
-    matplotlib = sys.modules.get("matplotlib")
-    if matplotlib is None or not hasattr(matplotlib, "rcParamsDefault"):
-        return
-    for name, default in matplotlib.rcParamsDefault.items():
-        if name.startswith("backend"):
-            continue
-        value = matplotlib.rcParams[name]
-        if value != default:
-            yield f"matplotlib {name}", value
-
-
-def _set_environment(name: str, value: Any) -> None:
-    if value is None:
-        os.environ.pop(name, None)
+def _go(place: str, state: Any) -> None:
+    if place == "sys.path":
+        sys.path[:0] = [entry for entry in state if entry not in sys.path]
     else:
-        os.environ[name] = value
+        folder = STARTED_IN / state
+        folder.mkdir(parents=True, exist_ok=True)
+        os.chdir(folder)
 
 
-def _set_generators(_name: str, value: Any) -> None:
-    import numpy as np
-
-    np.random.set_state(value)  # noqa: NPY002 - the generator that the notebook's own calls use
-
-
-def _set_numpy_print(_name: str, value: Any) -> None:
-    import numpy as np
-
-    np.set_printoptions(**{key: item for key, item in value.items() if key != "override_repr"})
-
-
-def _set_numpy_err(_name: str, value: Any) -> None:
-    import numpy as np
-
-    np.seterr(**value)
-
-
-def _set_torch(_name: str, value: Any) -> None:
-    import torch
-
-    torch.set_rng_state(torch.from_numpy(value))
-
-
-def _set_torch_dtype(_name: str, value: Any) -> None:
-    import torch
-
-    torch.set_default_dtype(getattr(torch, value.partition(".")[2]))
-
-
-def _set_pandas(name: str, value: Any) -> None:
-    import pandas as pd
-
-    if value is None:
-        pd.reset_option(f"^{name}$")
-    else:
-        pd.set_option(name, value)
-
-
-def _set_matplotlib(name: str, value: Any) -> None:
-    import matplotlib as mpl
-
-    mpl.rcParams[name] = mpl.rcParamsDefault[name] if value is None else value
-
-
-def _set_random(_name: str, value: Any) -> None:
-    random.setstate(value)
-
-
-def _set_cwd(_name: str, value: Any) -> None:
-    folder = Path(STARTED_IN, value)
-    folder.mkdir(parents=True, exist_ok=True)
-    os.chdir(folder)
-
-
-def _set_path(_name: str, value: Any) -> None:
-    sys.path[:0] = [entry for entry in value if entry not in sys.path]
-
-
-def _set_warnings(_name: str, value: Any) -> None:
-    others = [item for item in warnings.filters if item[2].__module__ != "builtins"]
-    warnings.filters[:] = value + others  # type: ignore[index] # it is a list
-    warnings._filters_mutated()  # type: ignore[attr-defined] # noqa: SLF001 - as warnings.simplefilter does
-
-
-_SETTERS: dict[str, Callable[[str, Any], None]] = {
-    "cwd": _set_cwd,
-    "env": _set_environment,
-    "matplotlib": _set_matplotlib,
-    "numpy": _set_generators,
-    "numpyerr": _set_numpy_err,
-    "numpyprint": _set_numpy_print,
-    "pandas": _set_pandas,
-    "path": _set_path,
-    "random": _set_random,
-    "torch": _set_torch,
-    "torchdtype": _set_torch_dtype,
-    "warnings": _set_warnings,
-}
+def _same(left: Any, right: Any) -> bool:
+    try:
+        return bool(left == right)
+    except Exception:
+        return False

@@ -21,7 +21,7 @@ from typing import Any, NoReturn
 
 from . import files, hidden, reports, values
 from .cells import Cells, StepFailed
-from .states import Exports, Placed, States, begin, carry_files
+from .states import Leaving, Placed, States, begin
 
 ITEMS = "__items__"
 
@@ -36,10 +36,9 @@ class Exchange:
         self._metadata: dict[str, dict[str, Any]] = {}
         self.values: dict[str, Any] = {}
 
-    def folders(self, prefix: str) -> list[Path]:
-        """Local folders of the input artifacts whose names begin so; that of a loop has several."""
-        names = sorted(name for name in self._artifacts if name.startswith(prefix))
-        return [Path(local(item)) for name in names for item in self._artifacts[name].get("artifacts", [])]
+    def folders(self, name: str) -> list[Path]:
+        """Local folders of an input artifact; that of a loop has several."""
+        return [Path(local(item)) for item in self._artifacts[name]["artifacts"]]
 
     def output(self, name: str) -> Path | None:
         """Where an output artifact belongs, if the task has one of that name."""
@@ -89,7 +88,7 @@ class Task:
             substituted(decoded(source, cell), cell["index"], parameters, self.exchange.parameters)
             for cell, source in zip(step["cells"], sources, strict=True)
         ]
-        self.states = States(self.exchange.folders("state"))
+        self.states = States(folder for name in step["states"] for folder in self.exchange.folders(name))
         self.cells = Cells()
         self.placed: Placed = {}
         self.order: list[int] = [step["order"]]
@@ -105,19 +104,21 @@ class Task:
     def _prepare(self) -> None:
         if os.getcwd() == "/" or not os.access(".", os.W_OK):  # noqa: PTH109
             os.chdir(tempfile.mkdtemp())
-            hidden.STARTED_IN = os.getcwd()  # noqa: PTH109
-        self.folder = Path(hidden.STARTED_IN)
+            hidden.STARTED_IN = Path.cwd()
+        self.folder = hidden.STARTED_IN
         self.cells.open()
-        values.enter(self.cells.namespace)
         files.bring(self._bundle, self.folder)
         if not self.exchange.shared:
             files.restore(self.folder, self.states.files())
+        namespace = self.cells.namespace
+        values.track_classes()
         reads = self.step["reads"]
-        loaded = self.states.load(self.states.names if values.ANY in reads else reads)
-        self.cells.namespace.update(loaded)
+        loaded = self.states.load(self.states.names if values.ANY in reads else reads, namespace)
+        namespace.update(loaded)
         self.placed = self.states.hidden()
-        hidden.restore({key: value for key, (_, value) in self.placed.items()})
-        self.exports = Exports(self.step, self.cells.namespace, loaded)
+        self.hidden = hidden.Hidden(self.cells.shell, namespace)
+        self.hidden.begin({kind: state for kind, (_, state) in self.placed.items()})
+        self.leaving = Leaving(self.step, namespace, loaded, self.states, self.hidden)
         self.files_before = self._files()
 
     def _files(self) -> dict[str, files.Stamp] | None:
@@ -156,9 +157,13 @@ class Task:
         index = int(self.exchange.parameters["index"])
         self.order.append(index)
         if index >= 0:
-            items = States(self.exchange.folders("items")).load([ITEMS])[ITEMS]
-            self._iterate(self.step["foreach"]["var"], items[index])
+            self._iterate(self.step["foreach"]["var"], self._found_items()[index])
         self._leave(names=self.step["collect"])
+
+    def _found_items(self) -> list[Any]:
+        states = States(self.exchange.folders("items"))
+        items: list[Any] = states.load([ITEMS], self.cells.namespace)[ITEMS]
+        return items
 
     def _iterate(self, var: str, item: Any) -> None:
         # As in a for statement, VAR may be several names.
@@ -173,24 +178,25 @@ class Task:
 
     def _gather(self) -> None:
         """Leave what the iterations leave one after the other; run them so if one changed what others read."""
+        namespace = self.cells.namespace
         iterations = States(self.exchange.folders("iterations")).listed
         iterations = [state for state in iterations if state[0]["order"][-1] >= 0]
-        if any(_carries(manifest) for manifest, _ in iterations[:-1]):
+        if any(_carries(manifest, self.placed) for manifest, _ in iterations[:-1]):
             log("Run one by one: an iteration changes what the next one reads.")
-            items = States(self.exchange.folders("items")).load([ITEMS])[ITEMS]
-            for item in items:
+            for item in self._found_items():
                 self._iterate(self.step["foreach"]["var"], item)
         elif iterations:
             for name, found in self.collected.items():
-                found += [States([folder]).load([name])[name] for _, folder in iterations]
+                found += [States([folder]).load([name], namespace)[name] for _, folder in iterations]
             last = States([iterations[-1][1]])
-            self.cells.namespace.update(last.load(last.names))
+            namespace.update(last.load(last.names, namespace))
             for name in iterations[-1][0]["deleted"]:
-                self.cells.namespace.pop(name, None)
-            hidden.restore({key: value for key, (_, value) in last.hidden().items()})
+                namespace.pop(name, None)
+            self.hidden.begin({kind: state for kind, (_, state) in last.hidden().items()})
+            self.placed |= last.hidden()
             if not self.exchange.shared:
                 files.restore(self.folder, last.files())
-        self.cells.namespace.update(self.collected)
+        namespace.update(self.collected)
         self._leave()
 
     def _leave(self, names: Sequence[str] = ()) -> None:
@@ -202,28 +208,34 @@ class Task:
         if state is None:
             return
         begin(state, self._bundle)
+        step = {**step, "exports": [*step["exports"], *names]}
+        manifest = self.leaving.write(state, step, self.order, self.cells.new_names())
+        manifest["files"] = self._written_files(state)
+        self.leaving.finish(state, manifest, self.placed)
+        self.exchange.describe("state", {"step": step["name"], "names": ", ".join(_names(manifest))})
+
+    def _written_files(self, state: Path) -> list[dict[str, Any]]:
+        """The files of this step, and of those before it if a later one may want them."""
         own: list[dict[str, Any]] = []
         after = self._files()
         if after is None or self.files_before is None:
             log(f"There are more than {files.LIMIT} files in {self.folder}: those written here stay here.")
         else:
             own = files.collect(self.folder, self.files_before, after, state, self.order)
-        if step["carry"]:
-            carry_files(self.states, own, state)
-        step = {**step, "writes": [*step["writes"], *names], "exports": [*step["exports"], *names]}
-        self.exports.step = step
-        manifest = self.exports.write(state, self.order, self.cells.new_names(), self.placed, own)
-        self.exchange.describe("state", {"step": step["name"], "names": ", ".join(_names(manifest))})
+        if self.step["carry"]:
+            files.carry(self.states.files(), own, state)
+        return own
 
 
 def _names(manifest: Mapping[str, Any]) -> list[str]:
-    return [name for entry in manifest["values"] for name in entry["names"]]
+    return [name for entry in manifest["values"] for name in entry["versions"]]
 
 
-def _carries(manifest: Mapping[str, Any]) -> bool:
+def _carries(manifest: Mapping[str, Any], hidden_before: Mapping[str, Any]) -> bool:
     """Whether an iteration left what the next one starts from."""
-    changed = {*_names(manifest), *manifest["deleted"]} & set(manifest["loaded"])
-    return bool(changed) or any(key != "warnings" for key in manifest["hidden"])
+    return bool(manifest["changed"]) or any(
+        kind in hidden_before for kind in manifest["hidden"] if kind != "warnings"
+    )
 
 
 def decoded(source: str, cell: Mapping[str, Any]) -> str:
@@ -235,21 +247,23 @@ def substituted(
     source: str, cell: int, parameters: Sequence[Mapping[str, Any]], given: Mapping[str, Any]
 ) -> str:
     """The cell with the literals of its parameters replaced by the run's values, where they differ."""
-    lines = source.encode().split(b"\n")
+    lines = source.encode(errors="surrogatepass").split(b"\n")
     for parameter in parameters:
         if parameter["cell"] != cell or parameter["name"] not in given:
             continue
         value = typed(parameter["type"], given[parameter["name"]])
         if value == parameter["default"] and type(value) is type(parameter["default"]):
             continue
-        literal = _literal(b"\n".join(lines).decode(), parameter["name"], parameter["line"])
+        literal = _literal(
+            b"\n".join(lines).decode(errors="surrogatepass"), parameter["name"], parameter["line"]
+        )
         first, last = literal.lineno - 1, (literal.end_lineno or literal.lineno) - 1
         text = (
             lines[first][: literal.col_offset] + repr(value).encode() + lines[last][literal.end_col_offset :]
         )
         # The lines after it keep their numbers.
         lines[first : last + 1] = [text, *[b""] * (last - first)]
-    return b"\n".join(lines).decode()
+    return b"\n".join(lines).decode(errors="surrogatepass")
 
 
 def _literal(source: str, name: str, line: int) -> ast.expr:
