@@ -119,13 +119,11 @@ def free_port() -> int:
 
 
 def labextension(repository: Path, folder: Path) -> None:
-    """Put the bundle of the work tree, not an installed copy, first on JupyterLab's path."""
+    """Put a copy of the work tree's bundle, not what was once installed, first on JupyterLab's path."""
     bundle = repository / "jupyter_ext/labextension"
     if not (bundle / "package.json").is_file():
         pytest.skip("the labextension is not built (make lab)")
-    link = folder / "labextensions/@jupyter-kubeflow/labextension"
-    link.parent.mkdir(parents=True)
-    link.symlink_to(bundle)
+    shutil.copytree(bundle, folder / "labextensions/@jupyter-kubeflow/labextension")
 
 
 @pytest.fixture(scope="session")

@@ -25,7 +25,7 @@ def test_chips_show_the_steps_and_problems_are_repaired_at_the_cell(lab):
 
     notes.filter(has_text="trian_df").get_by_role("button", name=re.compile("train_df")).click()
     expect(lab.page.locator(".jp-Cell").nth(1)).to_contain_text("sum(train_df)")
-    notes.filter(has_text="'ad'").get_by_role("button", name=re.compile("add")).click()
+    notes.filter(has_text="waits for").get_by_role("button", name=re.compile("add")).click()
     expect(lab.bar).to_contain_text("No problems")
     expect(lab.bar.get_by_role("button", name="Run", exact=True)).to_be_enabled()
 
