@@ -111,6 +111,7 @@ class Writer:
         self._followed = {source for sources in self._taken.values() for source in sources}
         self._final: dict[str, str] = {}
         self._carrying = self._who_carries()
+        self._brought = bool(brought)
         self._bundle = ir_step.bundle(brought)
 
     def _who_carries(self) -> set[str]:
@@ -157,6 +158,7 @@ class Writer:
             "mayWrite": sorted({*step.may_write, *step.deletes}),
             "compare": self._compared(step, role),
             "exports": sorted(self._exports[step.name]),
+            "brought": self._brought,
             "carry": step.name in self._carrying,
             "watch": step.name in self._carrying and any(e.kind in FILES for e in step.effects),
             "paths": sorted(absolute),

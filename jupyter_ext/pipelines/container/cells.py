@@ -6,7 +6,6 @@ Without it plain Python works all the same, ``!command`` lines too; a ``%magic``
 from __future__ import annotations
 
 import ast
-import asyncio
 import builtins
 import inspect
 import linecache
@@ -125,6 +124,8 @@ class Cells:
     def _evaluate(self, code: types.CodeType) -> Any:
         value = eval(code, self.namespace)  # noqa: S307 - the notebook's own code
         if code.co_flags & inspect.CO_COROUTINE:
+            import asyncio
+
             return asyncio.run(value)
         return value
 

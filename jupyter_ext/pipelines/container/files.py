@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import zipfile
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -34,6 +33,8 @@ Stamp = tuple[int, int]
 
 def bring(bundle: Path, folder: Path) -> None:
     """Put what lay beside the notebook into the working directory, where it is not there already."""
+    import zipfile
+
     with zipfile.ZipFile(bundle) as archive:
         for name in archive.namelist():
             place = folder / name.removeprefix("brought/")

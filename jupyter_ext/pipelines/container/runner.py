@@ -107,7 +107,8 @@ class Task:
             hidden.STARTED_IN = Path.cwd()
         self.folder = hidden.STARTED_IN
         self.cells.open()
-        files.bring(self._bundle, self.folder)
+        if self.step["brought"]:
+            files.bring(self._bundle, self.folder)
         if not self.exchange.shared:
             files.restore(self.folder, self.states.files())
         namespace = self.cells.namespace
