@@ -26,6 +26,15 @@ export function MiniMap(props: {
       setSize({ width: graph.offsetWidth, height: graph.offsetHeight });
     }
   }, [pipeline, size.width, size.height]);
+  const selected = controller.activeStep;
+  // One stop of the tab key for the whole map; the arrow keys go on from there.
+  React.useEffect(() => {
+    const buttons = nodeButtons(inner.current);
+    const stop = buttons.find(button => button.dataset.node === selected) ?? buttons[0];
+    buttons.forEach(button => {
+      button.tabIndex = button === stop ? 0 : -1;
+    });
+  }, [pipeline, selected]);
   if (pipeline.steps.length < 2) {
     return null;
   }
@@ -34,13 +43,17 @@ export function MiniMap(props: {
   const data = withStates(pipelineGraph(pipeline), controller);
   const lit = model.hovered ? related(data.edges, model.hovered) : null;
   return (
-    <div className="jk-MiniMap" style={{ width: size.height * scale, height: size.width * scale }}>
+    <div
+      className="jk-MiniMap"
+      style={{ width: size.height * scale, height: size.width * scale }}
+      onKeyDown={onArrow}
+    >
       <div ref={inner} style={{ transform: `matrix(0, ${scale}, ${scale}, 0, 0, 0)` }}>
         <Graph
           data={data}
           variant="mini"
           label={trans.__('Map of the steps')}
-          selected={controller.activeStep}
+          selected={selected}
           highlighted={lit}
           onSelect={step => void controller.goToStep(step)}
           onHover={step => {
@@ -50,6 +63,29 @@ export function MiniMap(props: {
       </div>
     </div>
   );
+}
+
+function nodeButtons(parent: Element | null): HTMLElement[] {
+  return [...(parent?.querySelectorAll<HTMLElement>('button[data-node]') ?? [])];
+}
+
+function onArrow(event: React.KeyboardEvent<HTMLElement>): void {
+  const buttons = nodeButtons(event.currentTarget);
+  const at = buttons.indexOf(event.target as HTMLElement);
+  const moves: Record<string, number> = {
+    ArrowRight: at + 1,
+    ArrowDown: at + 1,
+    ArrowLeft: at - 1,
+    ArrowUp: at - 1,
+    Home: 0,
+    End: buttons.length - 1
+  };
+  const next = buttons[moves[event.key] ?? -1];
+  if (at >= 0 && next) {
+    next.focus();
+    event.preventDefault();
+    event.stopPropagation();
+  }
 }
 
 function withStates(data: IGraphData, controller: NotebookController): IGraphData {

@@ -3,6 +3,7 @@ import * as React from 'react';
 
 import { isActive } from '../../model/states';
 import type { IRun } from '../../model/types';
+import type { IKubeflow } from '../../tokens';
 import { useKubeflow, useTrans } from '../../ui/context';
 import { Button } from '../../ui/controls';
 import { StateBadge } from '../../ui/state';
@@ -75,6 +76,7 @@ function RunButtons(props: {
 }): JSX.Element {
   const { controller, onRefusal } = props;
   const trans = useTrans();
+  const kubeflow = useKubeflow();
   const disabled = whyNotRun(controller, trans);
   const run = async (options: Parameters<typeof controller.run>[0] = {}) => {
     onRefusal(null);
@@ -98,6 +100,10 @@ function RunButtons(props: {
         label: trans.__('Run without cache'),
         disabled,
         execute: () => run({ cache: false })
+      },
+      {
+        label: trans.__('Copy as code'),
+        execute: () => copyRun(controller, kubeflow)
       }
     ]);
   };
@@ -123,6 +129,19 @@ function RunButtons(props: {
       </button>
     </span>
   );
+}
+
+/** Put the Python on the clipboard that starts the same run. */
+async function copyRun(controller: NotebookController, kubeflow: IKubeflow): Promise<void> {
+  try {
+    const found = await kubeflow.request<{ python: string }>('notebooks:code', {
+      method: 'POST',
+      body: { path: controller.source.path, parameters: controller.parameters ?? {}, options: {} }
+    });
+    await kubeflow.copyCode(found.python);
+  } catch (error) {
+    kubeflow.fail(kubeflow.trans.__('Writing the run as code'), error);
+  }
 }
 
 function LastRun(props: { run: IRun; controller: NotebookController }): JSX.Element {
