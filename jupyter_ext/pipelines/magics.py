@@ -13,6 +13,7 @@ from __future__ import annotations
 import os
 import re
 import shlex
+import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -53,12 +54,38 @@ def told(method: Callable[P, T]) -> Callable[P, T]:
 
     @wraps(method)
     def inner(*args: P.args, **kwargs: P.kwargs) -> T:
+        __tracebackhide__ = True
         try:
             return method(*args, **kwargs)
         except KubeflowError as error:
             raise UsageError(str(error)) from None
 
     return inner
+
+
+def run_here(shell: Any, cell: str, **how: Any) -> str:
+    """Run a cell as the pipeline would; its error becomes the error of the cell that the magic stands in.
+
+    The shell would show the error at once, and "Run all" would go on behind it.
+    """
+    __tracebackhide__ = True
+    from jupyter_ext.pipelines import execute
+
+    errors: list[BaseException] = []
+
+    def note(*_: object, **__: object) -> None:
+        if (error := sys.exc_info()[1]) is not None:
+            errors.append(error)
+
+    shell.showtraceback = shell.showsyntaxerror = note
+    try:
+        state = execute.live(shell, cell, **how)
+    finally:
+        for name in ("showtraceback", "showsyntaxerror"):
+            shell.__dict__.pop(name, None)
+    if errors:
+        raise errors[-1]
+    return state
 
 
 def current_notebook(namespace: dict[str, Any]) -> Path:
@@ -107,13 +134,12 @@ class PipelineMagics(Magics):
 
             %%step train --after prepare --cpu 2 --for "depth in [2, 4, 8]" --collect scores
         """
-        from jupyter_ext.pipelines import execute
-
+        __tracebackhide__ = True
         name, settings = _step_line(line)
         begun = time.monotonic()
         state = "FAILED"
         try:
-            state = execute.live(
+            state = run_here(
                 self.shell,
                 cell,
                 when=settings.when,
@@ -134,11 +160,9 @@ class PipelineMagics(Magics):
             %%parameters
             lr = 0.1
         """
-        from jupyter_ext.pipelines import execute
-
         if line.strip():
             raise Invalid("%%parameters takes nothing on its line")
-        execute.live(self.shell, cell)
+        run_here(self.shell, cell)
 
     @magic_arguments()
     @argument("action", nargs="?", default="check", choices=ACTIONS, help="what to do (default: check)")
@@ -178,6 +202,10 @@ class PipelineMagics(Magics):
         return PipelineView(pipelines.check(path))
 
     def _run(self, path: Path, values: dict[str, str], args: Any) -> object:
+        if os.environ.get("JUPYTER_KUBEFLOW_WORKLOAD"):
+            # The notebook that says "run me" is being run: it would go on for ever.
+            sys.stdout.write("%pipeline run does nothing inside a run.\n")
+            return None
         from jupyter_ext import pipelines
         from jupyter_ext.pipelines.snippets import read_limits
 

@@ -95,10 +95,31 @@ def test_the_same_notebook_in_a_kernel_and_as_a_pipeline(shell, tmp_path):
     assert run.value("y") == shell.user_ns["y"]
 
 
-def test_an_error_in_a_step_is_the_cells_error(shell):
+def test_a_notebook_that_runs_itself_as_a_pipeline_does_not_do_so_for_ever(shell, tmp_path):
+    path = tmp_path / "self.py"
+    path.write_text(
+        "# %%\n%load_ext jupyter_ext\n# %%\n%%step one\nx = 1\n# %%\n%%step two\n%pipeline run self.py\n"
+    )
+    run = pipelines.run(path).wait(60)
+    assert run.state == "SUCCEEDED", run.reason
+    assert len(pipelines.runs()) == 1
+
+
+def test_an_error_in_a_step_is_the_cells_error(shell, capsys):
     result = shell.run_cell("%%step bad\n1 / 0")
     assert isinstance(result.error_in_exec, ZeroDivisionError)
     assert shell.find_cell_magic("step").__self__.done["bad"].state == "FAILED"
+    said = capsys.readouterr()
+    text = said.out + said.err
+    assert text.count("ZeroDivisionError") <= 2, "head and last line of one traceback"
+    assert "1 / 0" in text
+    assert "magics.py" not in text
+    assert isinstance(shell.run_cell("%%step bad\nx = (").error_in_exec, SyntaxError)
+    assert "showtraceback" not in vars(shell)
+    shell.run_cell("xs = [0, 1]")
+    result = shell.run_cell("%%step loop --for 'x in xs'\n1 / x")
+    assert isinstance(result.error_in_exec, ZeroDivisionError)
+    assert shell.run_cell("%%step odd --if 'nothing'\npass").error_in_exec
 
 
 @pytest.mark.parametrize(
