@@ -41,7 +41,9 @@ class Lab:
 
     def theme(self, *, dark: bool) -> None:
         self.command("apputils:change-theme", theme="JupyterLab Dark" if dark else "JupyterLab Light")
-        self.page.wait_for_selector(f'body[data-jp-theme-light="{"false" if dark else "true"}"]')
+        self.page.wait_for_selector(
+            f'body[data-jp-theme-light="{"false" if dark else "true"}"]', state="attached"
+        )
         self.page.wait_for_selector("#jupyterlab-splash", state="detached")
 
     # Notebooks
@@ -72,7 +74,7 @@ class Lab:
 
     def run(self) -> None:
         """Press *Run* in the bar."""
-        button = self.bar.get_by_role("button", name="Run", exact=True)
+        button = self.bar.get_by_role("button", name="Run", exact=True).first
         expect(button).to_be_enabled()
         button.click()
 

@@ -71,7 +71,8 @@ def test_parameters_are_asked_for_and_checked(lab):
     lab.bar.get_by_role("button", name="Parameters").click()
     form = lab.bar.get_by_role("region", name="Parameters of the next run")
     form.get_by_label("depth").fill("many")
-    expect(lab.bar.get_by_role("button", name="Run", exact=True)).to_be_disabled()
+    for button in lab.bar.get_by_role("button", name="Run", exact=True).all():
+        expect(button).to_be_disabled()
     form.get_by_label("depth").fill("2")
     expect(form.get_by_label("The same as Python")).to_contain_text("depth=2")
     lab.run()
