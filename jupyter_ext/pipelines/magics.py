@@ -317,8 +317,8 @@ def complete(context: CompletionContext) -> SimpleMatcherResult:
 def load(ip: InteractiveShell) -> None:
     """``%load_ext jupyter_ext``."""
     ip.register_magics(PipelineMagics)
-    if complete not in ip.Completer.custom_matchers:
-        ip.Completer.custom_matchers.append(complete)
+    if complete not in (matchers := _matchers(ip)):
+        matchers.append(complete)
 
 
 def unload(ip: InteractiveShell) -> None:
@@ -327,5 +327,10 @@ def unload(ip: InteractiveShell) -> None:
         for name in names:
             ip.magics_manager.magics[kind].pop(name, None)
     ip.magics_manager.registry.pop("PipelineMagics", None)
-    if complete in ip.Completer.custom_matchers:
-        ip.Completer.custom_matchers.remove(complete)
+    if complete in (matchers := _matchers(ip)):
+        matchers.remove(complete)
+
+
+def _matchers(ip: Any) -> list[Any]:
+    """Give the completer's list of additions; the shell that executes a step of a run has no completer."""
+    return [] if ip.Completer is None else ip.Completer.custom_matchers
