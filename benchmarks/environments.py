@@ -31,7 +31,9 @@ def python(name: str) -> Path:
     wanted = Path(__file__).parent / "requirements" / f"{name}.txt"
     place = FOLDER / name
     stamp = place / "made-from"
-    digest = hashlib.sha256(wanted.read_bytes() + sys.version.encode()).hexdigest()
+    digest = hashlib.sha256(
+        wanted.read_bytes() + Path(__file__).read_bytes() + sys.version.encode()
+    ).hexdigest()
     FOLDER.mkdir(exist_ok=True)
     with (FOLDER / f"{name}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
@@ -47,7 +49,9 @@ def _make(place: Path, wanted: Path) -> None:
     uv = shutil.which("uv") or shutil.which("uv", path=str(Path(sys.executable).parent))
     interpreter = str(place / "bin" / "python")
     venv.create(place, with_pip=True)  # kfp.local calls pip
-    tool = [uv, "pip", "install", "--python", interpreter] if uv else [interpreter, "-m", "pip", "install"]
+    # With byte code, as pip leaves it: else every process of a peer compiles what it imports.
+    fast = [str(uv), "pip", "install", "--compile-bytecode", "--python", interpreter]
+    tool = fast if uv else [interpreter, "-m", "pip", "install"]
     command = [*tool, "--quiet", "--no-deps", "-r", str(wanted)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
