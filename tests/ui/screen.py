@@ -73,10 +73,12 @@ class Lab:
         )
 
     def run(self) -> None:
-        """Press *Run* in the bar."""
+        """Press *Run* in the bar, and wait until the panel lists the new run."""
         button = self.bar.get_by_role("button", name="Run", exact=True).first
         expect(button).to_be_enabled()
+        before = self.runs.first.get_attribute("data-run") if self.runs.count() else ""
         button.click()
+        expect(self.runs.first).not_to_have_attribute("data-run", before or "")
 
     def chip(self, step: str) -> Locator:
         """The first chip of a step in the margin of its cells."""
