@@ -2,6 +2,7 @@ import type { IRenderMimeRegistry } from '@jupyterlab/rendermime';
 import type { TranslationBundle } from '@jupyterlab/translation';
 import type { ReadonlyPartialJSONObject } from '@lumino/coreutils';
 import { Token } from '@lumino/coreutils';
+import type { ISignal } from '@lumino/signaling';
 
 import type { IResources } from './model/resources';
 import type { IRun, Json } from './model/types';
@@ -53,6 +54,8 @@ export interface IKubeflow {
   fail(doing: string, error: unknown): void;
   /** Run a command of ours, for example from `CommandIDs`. */
   execute(command: string, args?: ReadonlyPartialJSONObject): Promise<unknown>;
+  /** Emitted when some command may have become usable or unusable. */
+  readonly commandsChanged: ISignal<unknown, unknown>;
   /** Why a command cannot be used with these arguments now; null if it can. */
   whyNot(command: string, args?: ReadonlyPartialJSONObject): string | null;
 }

@@ -5,6 +5,7 @@ import type { IRenderMimeRegistry } from '@jupyterlab/rendermime';
 import type { TranslationBundle } from '@jupyterlab/translation';
 import type { CommandRegistry } from '@lumino/commands';
 import type { ReadonlyPartialJSONObject } from '@lumino/coreutils';
+import type { ISignal } from '@lumino/signaling';
 
 import { KubeflowError } from '../model/errors';
 import type { ResourceStore } from '../model/store';
@@ -153,6 +154,10 @@ export class Kubeflow implements IKubeflow {
 
   execute(command: string, args: ReadonlyPartialJSONObject = {}): Promise<unknown> {
     return this._commands.execute(command, args);
+  }
+
+  get commandsChanged(): ISignal<unknown, unknown> {
+    return this._commands.commandChanged;
   }
 
   whyNot(command: string, args: ReadonlyPartialJSONObject = {}): string | null {

@@ -237,6 +237,7 @@ export function addNotebookCommands(
   contents: Contents.IManager
 ): void {
   const { trans } = kubeflow;
+  notebooks?.currentChanged.connect(() => commands.notifyCommandChanged(CommandIDs.runCurrent));
   commands.addCommand(CommandIDs.runCurrent, {
     label: trans.__('Run Notebook as Pipeline'),
     icon: args => (args.isLauncher ? kubeflowIcon : runIcon),

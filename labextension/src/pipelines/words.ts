@@ -28,7 +28,9 @@ export function triggerText(run: IRun, trans: TranslationBundle): string {
     return run.spec.resumes ? trans.__('Resumes %1', run.spec.resumes) : trans.__('Resumed');
   }
   if (trigger === 'reproduce') {
-    return trans.__('Reproduces a run');
+    return run.spec.resumes
+      ? trans.__('Reproduces %1', run.spec.resumes)
+      : trans.__('Reproduces a run');
   }
   return trigger === 'manual' ? trans.__('By hand') : trigger;
 }

@@ -4,7 +4,7 @@ import * as React from 'react';
 import { runFilter } from '../model/filter';
 import type { IRun } from '../model/types';
 import { CommandIDs } from '../tokens';
-import { useKubeflow, useSignal, useTrans } from '../ui/context';
+import { useKubeflow, useSignal, useTrans, useWhyNot } from '../ui/context';
 import { Button, CopyButton, ErrorLine, Fold, onListKeys } from '../ui/controls';
 import { useSelection } from '../ui/runs';
 import { stateWord } from '../ui/state';
@@ -47,6 +47,7 @@ export function Pipelines(props: { memory: Memory }): JSX.Element {
   const kubeflow = useKubeflow();
   const { trans, resources } = kubeflow;
   useSignal(memory.changed);
+  const whyNotRun = useWhyNot(CommandIDs.runCurrent);
   const [query, setQuery] = React.useState('');
   const { names, total, more } = useFiltered(query);
   const open = memory.isOpen('pipelines', true);
@@ -64,7 +65,7 @@ export function Pipelines(props: { memory: Memory }): JSX.Element {
           label={trans.__('Run this notebook as a pipeline')}
           icon={addIcon}
           iconOnly
-          disabled={kubeflow.whyNot(CommandIDs.runCurrent)}
+          disabled={whyNotRun}
           onClick={() => kubeflow.execute(CommandIDs.runCurrent)}
         />
       }
@@ -161,6 +162,7 @@ function Rows(props: { names: readonly string[]; query: string }): JSX.Element {
 
 function Empty(): JSX.Element {
   const kubeflow = useKubeflow();
+  const whyNotRun = useWhyNot(CommandIDs.runCurrent);
   const { trans } = kubeflow;
   return (
     <div className="jk-Empty">
@@ -172,7 +174,7 @@ function Empty(): JSX.Element {
       <Button
         label={trans.__('Run this notebook')}
         kind="primary"
-        disabled={kubeflow.whyNot(CommandIDs.runCurrent)}
+        disabled={whyNotRun}
         onClick={() => kubeflow.execute(CommandIDs.runCurrent)}
       />
       <div className="jk-Code">

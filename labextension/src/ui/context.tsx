@@ -44,6 +44,21 @@ export function useSignal<S, A>(signal: ISignal<S, A> | null | undefined): numbe
   return count;
 }
 
+/** Why a command cannot be used now, kept true; null if it can. */
+export function useWhyNot(command: string): string | null {
+  const kubeflow = useKubeflow();
+  const subscribe = React.useCallback(
+    (call: () => void) => {
+      kubeflow.commandsChanged.connect(call);
+      return () => {
+        kubeflow.commandsChanged.disconnect(call);
+      };
+    },
+    [kubeflow]
+  );
+  return React.useSyncExternalStore(subscribe, () => kubeflow.whyNot(command));
+}
+
 const tickers = new Set<() => void>();
 let timer: number | undefined;
 

@@ -5,6 +5,7 @@ import type { IArtifact, IRun } from '../../model/types';
 import { useKubeflow } from '../../ui/context';
 import { ArtifactView } from './values';
 import { valueText } from './header';
+import { Verdict } from './verdict';
 
 /** The whole run, shown while no step is selected. */
 export function Overview(props: { run: IRun }): JSX.Element {
@@ -24,6 +25,7 @@ export function Overview(props: { run: IRun }): JSX.Element {
     <section className="jk-Overview" aria-label={trans.__('Run overview')}>
       <h2 className="jk-visuallyHidden">{trans.__('Run overview')}</h2>
       <p className="jk-Quiet">{trans.__('Select a step to see its values, log and code.')}</p>
+      <Verdict run={run} />
       {metrics.length > 0 && (
         <section aria-label={trans.__('All metrics')}>
           <h3>{trans.__('Metrics')}</h3>
