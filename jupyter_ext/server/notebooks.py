@@ -24,17 +24,15 @@ CODE = (Field("path", "string", PATH.about, required=True, limit=4096), PARAMETE
 class NotebookHandler(KubeflowHandler):
     """What the handlers of notebooks share."""
 
-    async def source(self, body: dict[str, Any]) -> str | dict[str, Any]:
-        """Give the content of the notebook meant, or its file. Raises Invalid and NotFound."""
+    async def source(self, body: dict[str, Any]) -> tuple[str, dict[str, Any] | None]:
+        """Give file and content of the notebook meant; without content the file has it. Raises Invalid, NotFound."""
         content: dict[str, Any] | None = body["content"]
         if not body["path"]:
             if content is None:
                 raise Invalid("there is no notebook", where=Where(field="path"), hint="Give path or content.")
-            return content
+            return "", content
         located = await locate(self.contents_manager, body["path"], must_exist=content is None)
-        if content is not None:
-            return content
-        return located.path if located.notebook is None else located.notebook
+        return located.path, located.notebook if content is None else content
 
 
 class CheckHandler(NotebookHandler):
@@ -44,15 +42,15 @@ class CheckHandler(NotebookHandler):
     @authorized("read", "kubeflow.notebooks")
     @operation(Operation("The notebook as a pipeline, with its problems.", "read", body=CHECK, limit=LARGE))
     async def post(self) -> None:
-        source = await self.source(self.body(CHECK, LARGE))
-        self.reply(await self.blocking(self.check, source))
+        self.reply(await self.blocking(self.check, *await self.source(self.body(CHECK, LARGE))))
 
     @staticmethod
-    def check(source: str | dict[str, Any]) -> object:
+    def check(path: str, content: dict[str, Any] | None) -> object:
         """Analyse in a thread."""
-        from jupyter_ext import pipelines
+        from jupyter_ext.pipelines import graph, notebook
 
-        return {"pipeline": pipelines.check(source).to_dict()}
+        read = notebook.read(path) if content is None else notebook.read(content, path=path)
+        return {"pipeline": graph.analyse(read).to_dict()}
 
 
 class CompileHandler(NotebookHandler):
@@ -62,15 +60,14 @@ class CompileHandler(NotebookHandler):
     @authorized("read", "kubeflow.notebooks")
     @operation(Operation("The notebook as a Kubeflow pipeline (IR YAML).", "read", body=CHECK, limit=LARGE))
     async def post(self) -> None:
-        source = await self.source(self.body(CHECK, LARGE))
-        self.reply(await self.blocking(self.compile, source))
+        self.reply(await self.blocking(self.compile, *await self.source(self.body(CHECK, LARGE))))
 
     @staticmethod
-    def compile(source: str | dict[str, Any]) -> object:
+    def compile(path: str, content: dict[str, Any] | None) -> object:
         """Compile in a thread."""
         from jupyter_ext import pipelines
 
-        return {"yaml": pipelines.compile(source)}
+        return {"yaml": pipelines.compile(path if content is None else content)}
 
 
 class SnippetHandler(KubeflowHandler):

@@ -72,6 +72,11 @@ async def test_a_notebook_from_the_first_click_to_its_values(api, until, jp_root
 
 
 async def test_unsaved_content_is_what_runs(api, until, jp_root_dir, small):
+    body = {"path": "Untitled.ipynb", "content": small}
+    _, checked = await api("notebooks:check", method="POST", body=body)
+    assert checked["pipeline"]["path"] == str(jp_root_dir / "Untitled.ipynb")
+    assert (await api("notebooks:check", method="POST", body={"content": small}))[0] == 200
+    assert "2.1.0" in (await api("notebooks:compile", method="POST", body=body))[1]["yaml"]
     small["cells"][2]["source"] = "total = -1"
     name = await start(api, path="Untitled.ipynb", notebook=small)
     run = await until(name, "SUCCEEDED", "FAILED")
