@@ -284,7 +284,8 @@ function JsonArtifact(props: { digest: string; type?: string }): JSX.Element {
   }
   const data = value as Partial<IDisplayed & ITableData>;
   if (data.matrix || data.fpr || data.values) {
-    return <Displayed data={{ type: props.type ?? '', ...data } as IDisplayed} />;
+    // Its name stands above it already.
+    return <Displayed data={{ type: props.type ?? '', ...data, name: undefined } as IDisplayed} />;
   }
   if (Array.isArray(data.columns) && Array.isArray(data.rows)) {
     return <TablePreview data={data as ITableData} />;
