@@ -141,7 +141,7 @@ class PipelineMagics(Magics):
         try:
             state = run_here(
                 self.shell,
-                cell,
+                _numbered(f"%%step {line}", cell),
                 when=settings.when,
                 foreach=settings.foreach,
                 collect=tuple(settings.collect),
@@ -162,7 +162,7 @@ class PipelineMagics(Magics):
         """
         if line.strip():
             raise Invalid("%%parameters takes nothing on its line")
-        run_here(self.shell, cell)
+        run_here(self.shell, _numbered("%%parameters", cell))
 
     @magic_arguments()
     @argument("action", nargs="?", default="check", choices=ACTIONS, help="what to do (default: check)")
@@ -259,6 +259,14 @@ class PipelineMagics(Magics):
         if args.limit < 1:
             raise Invalid("--limit must be at least 1")
         return RunsView(pipelines.runs(limit=args.limit, state=args.state and args.state.upper()))
+
+
+def _numbered(line: str, cell: str) -> str:
+    """Give the cell with something harmless in place of the magic's line, so that errors name the line one sees."""
+    from jupyter_ext.pipelines import stepline
+
+    found = stepline.split(f"{line}\n{cell}")
+    return found[2] if found else cell
 
 
 def _arguments(magic: Any, line: str) -> Any:
