@@ -45,8 +45,9 @@ class Server:
         sys.path[0:1] = [""]
         self._shell = StepShell.instance()
         self._warm_up()
-        for name in settings["preload"]:
-            _import(name)
+        with self._shell.builtin_trap:  # pandas asks get_ipython(), on import, what it is shown in
+            for name in settings["preload"]:
+                _import(name)
         set_base_environ(os.environ)
         set_base_magics(self._shell)
 

@@ -164,6 +164,9 @@ class Controller:
             )
             return True
         if waiting:
+            if not self.record[name]["reason"]:
+                listed = sorted(waiting, key=self.record.position.__getitem__)
+                self.record.update(name, reason=f"Waiting for {', '.join(listed[:3])}.")
             return False
         seen = visible(self.record.finished(self._known_before(name)))
         inputs = select(step, seen)

@@ -98,7 +98,9 @@ def lost(resource: Resource, phase: str, reason: str) -> Resource:
     steps = []
     for status in resource.status.get("steps", ()):
         if status["state"] == "RUNNING":
-            steps.append({**status, "state": "CANCELED" if phase == "CANCELED" else "FAILED", "reason": reason})
+            steps.append(
+                {**status, "state": "CANCELED" if phase == "CANCELED" else "FAILED", "reason": reason}
+            )
         elif status["state"] == "PENDING":
             steps.append({**status, "state": "CANCELED", "reason": "The run ended before it began."})
         else:

@@ -52,7 +52,9 @@ def submit(
     require_fit(cluster, pipeline)
     folder = Path(path).expanduser().resolve().parent if path else Path.cwd()
     stem = Path(path).stem if path else pipeline.name
-    digest = cluster.blobs.put_bytes(json.dumps(book.content, ensure_ascii=False).encode(errors="surrogatepass"))
+    digest = cluster.blobs.put_bytes(
+        json.dumps(book.content, ensure_ascii=False).encode(errors="surrogatepass")
+    )
     full = str(Path(path).expanduser().resolve()) if path else ""
     spec = {
         "displayName": pipeline.title or stem,
@@ -98,7 +100,12 @@ def start(cluster: LocalCluster, resource: Resource, folder: Path) -> Resource:
     from jupyter_ext.cluster.local.workload import submit as submit_workload
 
     return submit_workload(
-        cluster, resource, CONTROLLER, restart="OnFailure", cwd=folder, lost="jupyter_ext.pipelines.status:lost"
+        cluster,
+        resource,
+        CONTROLLER,
+        restart="OnFailure",
+        cwd=folder,
+        lost="jupyter_ext.pipelines.status:lost",
     )
 
 
