@@ -21,7 +21,7 @@ from jupyter_ext.pipelines.exchange import CellSource, Loop, StepError, StepRequ
 from jupyter_ext.pipelines.failure import Places, failure
 from jupyter_ext.pipelines.hidden import HiddenState
 from jupyter_ext.pipelines.observe import Observer
-from jupyter_ext.pipelines.outputs import Recorder
+from jupyter_ext.pipelines.outputs import CellOutputs, Recorder
 from jupyter_ext.pipelines.preview import short_repr
 from jupyter_ext.pipelines.shell import StepShell, prepared, user_names
 from jupyter_ext.pipelines.storing import Saved, Saving
@@ -153,7 +153,7 @@ class _Step:
         self._recorder = Recorder(request.log_path)
         self._places = process.places(request)
         self._observer = Observer(ignored=(str(process.home),))
-        self._cells: list[dict[str, Any]] = []
+        self._cells: list[tuple[dict[str, Any], CellOutputs]] = []
         self._recording = self._observing = False
         self.observed: dict[str, Any] = {}
         self.artifacts: list[Any] = []
@@ -202,7 +202,9 @@ class _Step:
         """Store the cells' outputs."""
         if not self._cells:
             return None
-        text = json.dumps(self._cells, ensure_ascii=False, separators=(",", ":"))
+        # Only now: a display may have been updated by a later cell.
+        cells = [entry | {"outputs": outputs.finished()} for entry, outputs in self._cells]
+        text = json.dumps(cells, ensure_ascii=False, separators=(",", ":"))
         return self._process.blobs.put_bytes(text.encode(errors="surrogatepass"))
 
     def _stop_observing(self) -> None:
@@ -251,16 +253,19 @@ class _Step:
             error = done.error_before_exec or done.error_in_exec
         finally:
             self._recorder.drain()
-            entry |= {"outputs": outputs.finished(), "seconds": round(time.perf_counter() - began, 6)}
+            entry["seconds"] = round(time.perf_counter() - began, 6)
             if iteration is not None:
                 entry["iteration"] = iteration
-            self._cells.append(entry)
-            self._collect(cell, entry["outputs"])
+            self._cells.append((entry, outputs))
+            shown = outputs.finished()
+            self._collect(cell, shown)
         if error is not None:
-            self._raise(error, cell, entry)
+            self._raise(error, cell, entry, shown)
 
-    def _raise(self, error: BaseException, cell: CellSource, entry: dict[str, Any]) -> None:
-        shown = [item for item in entry["outputs"] if item["output_type"] == "error"]
+    def _raise(
+        self, error: BaseException, cell: CellSource, entry: dict[str, Any], outputs: list[dict[str, Any]]
+    ) -> None:
+        shown = [item for item in outputs if item["output_type"] == "error"]
         described = failure(error, shown[-1]["traceback"] if shown else [], self._places, cell)
         entry["error"] = {"type": described.type, "message": described.message, "line": described.line}
         canceled = isinstance(error, KeyboardInterrupt) and self._process.interrupted

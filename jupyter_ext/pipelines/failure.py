@@ -7,6 +7,7 @@ import types
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from jupyter_ext.pipelines import imports
 from jupyter_ext.pipelines.exchange import CellSource, StepError
 from jupyter_ext.pipelines.preview import short_repr, summary
 from jupyter_ext.pipelines.shell import CELL_FILE, prepared
@@ -18,7 +19,7 @@ _SECRET = re.compile(
     re.IGNORECASE,
 )
 _SECRET_IN_TEXT = re.compile(
-    r"((?:pass(?:word|wd)|secret|token|api_?key|credential)\w*['\"]?\s*[:=]\s*)(['\"]?)[^'\",\s)}\]]+",
+    r"((?:pass(?:word|wd)|secret|token|api_?key|credential)\w*['\"]?\s*[:=]\s*)(['\"]?)(?!\(not )[^'\",\s)}\]]+",
     re.IGNORECASE,
 )
 _USER_INFO = re.compile(r"(\w+://[^/\s:@]+:)[^@/\s]+@")
@@ -51,7 +52,7 @@ def failure(
         cell_id=cell.id if cell else None,
         line=line,
         traceback=tuple(line for text in shown for line in text.rstrip("\n").split("\n")),
-        locals=_locals(frame) if frame is not None else {},
+        locals=_locals(frame, cell) if frame is not None else {},
     )
 
 
@@ -91,15 +92,15 @@ def _place(
     return frame, cell, line
 
 
-def _locals(frame: types.FrameType) -> dict[str, str]:
+def _locals(frame: types.FrameType, cell: CellSource | None) -> dict[str, str]:
     """The variables of a function; at the top level of a cell, those that the cell uses."""
     variables: Mapping[str, Any] = frame.f_locals
     if frame.f_locals is frame.f_globals:
-        used = frame.f_code.co_names
+        used = imports.names(cell.source) if cell is not None else frame.f_code.co_names
         variables = {name: variables[name] for name in used if name in variables}
     result: dict[str, str] = {}
     for name, value in variables.items():
-        if name.startswith("__") or isinstance(value, types.ModuleType) or len(result) >= _LOCALS:
+        if name.startswith("__") or isinstance(value, types.ModuleType | type) or len(result) >= _LOCALS:
             continue
         result[name] = described(name, value)
     return result

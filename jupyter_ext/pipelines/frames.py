@@ -28,7 +28,7 @@ _LABELS_LIMIT = 1 << 22
 class Piece:
     """How one block, or the index, lies in the file: ``count`` columns from ``first`` on.
 
-    "numpy", "text" and "arrow" blocks are their columns. A "pickled" one is any extension array or index: a
+    "numpy", "text", "dates" and "arrow" blocks are their columns. A "pickled" one is any extension array or index: a
     pickle whose out-of-band buffers are columns; ``extra`` has the pickle, and ``spans`` per buffer the number
     of columns (-1: the next of ``inline``).
     """
@@ -113,7 +113,7 @@ def read(mapping: Mapping) -> Any:
     if ndim == 2:
         obj = _frame(list(zip(arrays, [piece.placement for piece in pieces], strict=True)), index, labels)
     else:
-        obj = pd.Series(arrays[0], index, name=labels, copy=False)
+        obj = pd.Series(arrays[0], index, dtype=arrays[0].dtype, name=labels, copy=False)
     obj.attrs.update(attrs)
     return obj if flags else obj.set_flags(allows_duplicate_labels=False)
 
@@ -157,7 +157,25 @@ def _encode(values: Any, rows: int, columns: list[Any], placement: Any) -> Piece
     if hasattr(values, "_pa_array"):
         columns.append(_whole(values._pa_array))
         return Piece("arrow", first, 1, values.dtype, placement, type(values))
+    dates = getattr(values, "_ndarray", None)
+    if dates is not None and dates.dtype.kind in "mM" and getattr(values, "_freq", None) is None:
+        each = dates if dates.ndim == 2 else dates[None]
+        columns.extend(_dates(row, values.dtype) for row in each)
+        return Piece("dates", first, len(each), values.dtype, placement, type(values))
     return _pickled(values, rows, columns, placement)
+
+
+def _dates(row: Any, dtype: Any) -> Any:
+    """Instants or durations as Arrow has them; not-a-time is the smallest number to both."""
+    import numpy as np
+    import pyarrow as pa
+
+    unit = np.datetime_data(row.dtype)[0]
+    zone = getattr(dtype, "tz", None)
+    name = getattr(zone, "key", None) or getattr(zone, "zone", None) or (zone and "UTC")
+    kind = pa.duration(unit) if row.dtype.kind == "m" else pa.timestamp(unit, name)
+    flat = np.ascontiguousarray(row).view("i8")
+    return pa.Array.from_buffers(kind, len(flat), [None, pa.py_buffer(flat)])
 
 
 def _pickled(obj: Any, rows: int, columns: list[Any], placement: Any = None) -> Piece:
@@ -259,6 +277,8 @@ def _decode(piece: Piece, batch: Any, mapping: Mapping, rows: int, *, flat: bool
         return _arrow(piece, arrays[0])
     if piece.kind == "text":
         return _objects(arrays, rows, flat=flat)
+    if piece.kind == "dates":
+        return _instants(piece, arrays, mapping, rows, flat=flat)
     return _memory(arrays, piece.dtype, mapping, rows, flat=flat)
 
 
@@ -290,6 +310,13 @@ def _memory(arrays: list[Any], dtype: Any, mapping: Mapping, rows: int, *, flat:
     step = places[1] - places[0] if len(places) > 1 else rows * dtype.itemsize
     strides = (dtype.itemsize,) if flat else (step, dtype.itemsize)
     return np.ndarray(shape, dtype, buffer=mapping.memory, offset=places[0], strides=strides)
+
+
+def _instants(piece: Piece, arrays: list[Any], mapping: Mapping, rows: int, *, flat: bool) -> Any:
+    import numpy as np
+
+    kind = piece.dtype if isinstance(piece.dtype, np.dtype) else np.dtype(f"M8[{piece.dtype.unit}]")
+    return piece.extra._simple_new(_memory(arrays, kind, mapping, rows, flat=flat), dtype=piece.dtype)
 
 
 def _objects(arrays: list[Any], rows: int, *, flat: bool) -> Any:

@@ -39,3 +39,11 @@ def binds(source: str, name: str) -> bool:
         if isinstance(node, ast.alias) and (node.asname or node.name.partition(".")[0]) == name:
             return True
     return False
+
+
+def names(source: str) -> list[str]:
+    """The names that the source's own level uses or assigns, in their order."""
+    tree = _parsed(source)
+    found = [node for node in ast.walk(tree) if isinstance(node, ast.Name)] if tree is not None else []
+    found.sort(key=lambda node: (node.lineno, node.col_offset))
+    return list(dict.fromkeys(node.id for node in found))

@@ -32,9 +32,7 @@ def terminal_text(text: str) -> str:
     text = text.replace("\r\n", "\n")
     while "\b" in text:
         shorter = _BACKSPACES.sub("", text)
-        if shorter == text:
-            break
-        text = shorter
+        text = shorter if shorter != text else text.replace("\b", "")
     return "\n".join(_overwritten(line) if "\r" in line else line for line in text.split("\n"))
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import builtins
 import os
 import sys
+import traceback
 import types
 from collections.abc import Callable
 from typing import Any
@@ -52,11 +53,11 @@ def _first(lines: list[str], start: int) -> int:
     return next((place for place in range(start, len(lines)) if lines[place].strip()), len(lines))
 
 
-class _Compiler(CachingCompiler):  # type: ignore[misc] # IPython's base class has no complete types
+class _Compiler(CachingCompiler):
     """Names the code of a cell after the cell's id."""
 
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self.current = ""
         self.places: dict[str, int] = {}
 
@@ -101,6 +102,7 @@ class _Publisher(DisplayPublisher):
 
 
 class _ResultHook(DisplayHook):
+    shell: Any
     """The value of the last expression becomes an output."""
 
     def start_displayhook(self) -> None:
@@ -139,8 +141,9 @@ class StepShell(InteractiveShell):
         config.HistoryManager.hist_file = ":memory:"
         config.InteractiveShell.colors = "nocolor"
         config.InteractiveShell.display_page = True
+        config.IPKernelApp.name = "kubeflow-step"  # its presence tells libraries that this is no terminal
         self.recorder = Recorder(None)
-        super().__init__(
+        super().__init__(  # type: ignore[no-untyped-call]
             config=config,
             user_module=types.ModuleType(
                 "__main__", "Automatically created module for IPython interactive environment"
@@ -187,6 +190,26 @@ class StepShell(InteractiveShell):
         """``!command``: its output belongs to the cell."""
         self.system_piped(cmd)  # type: ignore[no-untyped-call]
 
+    def showtraceback(
+        self,
+        exc_tuple: Any = None,
+        filename: str | None = None,
+        tb_offset: int | None = None,
+        exception_only: bool = False,
+        running_compiled_code: bool = False,
+    ) -> None:
+        """Show the exception without frames of this package, even if its own text cannot be made."""
+        shown: Any = exc_tuple or sys.exc_info()
+        kind, error, trace = shown
+        _cut(trace)
+        try:
+            super().showtraceback(shown, filename, tb_offset, exception_only, running_compiled_code)
+        except Exception:
+            places = [f"{frame.filename}, line {frame.lineno}" for frame in traceback.extract_tb(trace)]
+            self._showtraceback(
+                kind, error, [*places, f"{getattr(kind, '__name__', kind)}: {_text_of(error)}"]
+            )
+
     def _showtraceback(self, etype: Any, evalue: Any, stb: list[str]) -> None:
         self.recorder.error(getattr(etype, "__name__", str(etype)), _text_of(evalue), stb)
 
@@ -219,13 +242,37 @@ class StepShell(InteractiveShell):
                 preprocessing_exc_tuple=failure,
                 cell_id=cell_id,
             )
+        except Exception:
+            # An exception whose text cannot be made fails once more when IPython keeps it.
+            done: Any = self.last_execution_result
+            if done is None or done.error_in_exec is None:
+                raise
+            return done
         finally:
             self.compile.current = ""
             self.events.trigger("post_execute")
             self.events.trigger("post_run_cell", self.last_execution_result)
 
 
+# pandas, tqdm, rich and plotly tell a notebook from a terminal by the name of the shell's class.
+StepShell.__name__ = StepShell.__qualname__ = "ZMQInteractiveShell"
+
+
 StepShell.__name__ = "ZMQInteractiveShell"  # libraries ask for this name to know that rich output is shown
+
+
+_HERE = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep  # noqa: PTH100, PTH120 - compared as text
+
+
+def _cut(trace: types.TracebackType | None) -> None:
+    """Take frames of this package from the end of a traceback: the fault is where the cell called it."""
+    last = None
+    while trace is not None:
+        if not trace.tb_frame.f_code.co_filename.startswith(_HERE):
+            last = trace
+        trace = trace.tb_next
+    if last is not None:
+        last.tb_next = None
 
 
 def _text_of(error: Any) -> str:
@@ -236,7 +283,6 @@ def _text_of(error: Any) -> str:
 
 
 def _no_input(prompt: object = "", *_: object, **__: object) -> str:
-    __tracebackhide__ = True
     what = f" It asked: {str(prompt).strip()!r}." if str(prompt).strip() else ""
     raise StdinNotImplementedError(
         f"A step of a pipeline cannot ask for input.{what} Make it a parameter of the pipeline."

@@ -15,7 +15,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
 
@@ -60,6 +60,7 @@ class Zygote:
         self._control: Channel | None = None
         self._ended: dict[int, dict[str, Any]] = {}
         self._forked: dict[int, dict[str, Any]] = {}
+        self._alone: list[subprocess.Popen[bytes]] = []
         self._next = 0
 
     def start(self) -> None:
@@ -84,8 +85,9 @@ class Zygote:
         """End the server and with it every step's process."""
         if self._control is not None:
             self._control.close()
-        if self._server is not None:
-            _end(self._server)
+        for server in [*self._alone, *([self._server] if self._server else [])]:
+            _end(server)
+        self._alone.clear()
         self._server = self._control = None
 
     def __enter__(self) -> Self:
@@ -106,18 +108,22 @@ class Zygote:
         handle.connect(ours)
         return sent
 
-    def news(
-        self, handle: Handle, *, wait: float = 0.0
-    ) -> tuple[dict[str, Any] | None, dict[str, Any] | None]:
-        """What the server said about a fork: how it began, and how it ended."""
+    def begun(self, handle: Handle, *, wait: float = 0.0) -> dict[str, Any] | None:
+        """What became of the request to fork: the new process's id, or why it was refused."""
+        return self._heard(lambda: self._forked.get(handle.number), wait)
+
+    def ended(self, handle: Handle, *, wait: float = 0.0) -> dict[str, Any] | None:
+        """How a fork ended, once it has."""
+        return self._heard(lambda: self._ended.get(handle.pid or 0), wait)
+
+    def _heard(self, find: Callable[[], dict[str, Any] | None], wait: float) -> dict[str, Any] | None:
         deadline = time.monotonic() + wait
         while True:
             self._listen()
-            begun = self._forked.get(handle.number)
-            ended = self._ended.get(begun["pid"]) if begun and "pid" in begun else None
+            found = find()
             left = deadline - time.monotonic()
-            if ended is not None or left <= 0 or self._control is None or self._control.closed:
-                return begun, ended
+            if found is not None or left <= 0 or self._control is None or self._control.closed:
+                return found
             select.select([self._control], [], [], left)
 
     def _listen(self) -> None:
@@ -132,6 +138,7 @@ class Zygote:
         server, control = self._launch(single=True, extra=sock)
         control.send({**self._settings, "preload": []})
         control.close()
+        self._alone = [*(each for each in self._alone if each.poll() is None), server]
         return server
 
     def _launch(
@@ -262,14 +269,24 @@ class Handle:
             if "result" in message:
                 self._result = StepResult.from_dict(message["result"])
                 return
-        if self._channel.closed:
+        if self._channel.closed and not self._refused():
             self._result = self._died()
+
+    def _refused(self) -> bool:
+        """Whether there never was a process; then the request goes to an interpreter of its own."""
+        if self._spoken or self._killed:
+            return False
+        begun = self._zygote.begun(self, wait=_LAST_WORDS)
+        if begun is not None and "pid" in begun:
+            return False
+        self.restart_alone(begun["unsafe"] if begun else "the fork server has ended")
+        return True
 
     def _watch(self) -> None:
         """Replace a fork that is refused or silent."""
         if self._spoken or self._killed:
             return
-        begun, _ = self._zygote.news(self)
+        begun = self._zygote.begun(self)
         if begun is not None and "unsafe" in begun:
             self.restart_alone(begun["unsafe"])
         elif begun is not None and time.monotonic() - begun.setdefault("seen", time.monotonic()) > SILENCE:
@@ -279,7 +296,7 @@ class Handle:
 
     def _process(self) -> int | None:
         if self.pid is None and self._server is None:
-            begun, _ = self._zygote.news(self, wait=0.0)
+            begun = self._zygote.begun(self)
             self.pid = begun.get("pid") if begun else None
         return self.pid
 
@@ -310,7 +327,8 @@ class Handle:
         if self._server is not None:
             code = self._server.wait()
             return (-code if code < 0 else code << 8), {}
-        _, ended = self._zygote.news(self, wait=_LAST_WORDS)
+        self._process()
+        ended = self._zygote.ended(self, wait=_LAST_WORDS)
         if ended is None:
             return None, {}
         return ended["status"], {"max_rss": ended["rss"], "cpu_seconds": ended["cpu"]}

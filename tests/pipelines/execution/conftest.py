@@ -15,8 +15,8 @@ from jupyter_ext.pipelines.zygote import Zygote
 class Steps:
     """A notebook whose cells are executed as steps, each in a process of its own."""
 
-    def __init__(self, zygote, home: Path) -> None:
-        self.zygote, self.home = zygote, home
+    def __init__(self, zygote, home: Path, logs: Path | None = None) -> None:
+        self.zygote, self.home, self.logs = zygote, home, logs or home
         self.blobs = Blobs(home / "blobs")
         self.namespace = {}
         self.hidden = {}
@@ -35,7 +35,7 @@ class Steps:
             inputs=more.pop("inputs", given),
             hidden=dict(self.hidden),
             may_change=may_change,
-            log_path=str(self.home / f"{name}.log"),
+            log_path=str(self.logs / f"{name}.log"),
             **more,
         )
         self.handle = self.zygote.run(request, inside=inside)
@@ -66,14 +66,15 @@ class Steps:
         return json.loads(self.blobs.read(self.result.outputs_digest))
 
     def text(self):
-        parts = []
-        for cell in self.outputs():
-            for item in cell["outputs"]:
-                parts.append(item["text"] if "text" in item else item.get("data", {}).get("text/plain", ""))
+        items = [item for cell in self.outputs() for item in cell["outputs"]]
+        parts = [
+            item["text"] if "text" in item else item.get("data", {}).get("text/plain", "") for item in items
+        ]
         return "\n".join(part.rstrip("\n") for part in parts)
 
     def log(self, name):
-        return (self.home / f"{name}.log").read_text()
+        path = self.logs / f"{name}.log"
+        return path.read_text() if path.exists() else ""
 
 
 @pytest.fixture(scope="session")
@@ -84,9 +85,15 @@ def server(tmp_path_factory):
 
 
 @pytest.fixture
-def steps(server, tmp_path, monkeypatch):
+def steps(server, tmp_path):
     zygote, home = server
-    made = Steps(zygote, home)
+    made = Steps(zygote, home, tmp_path)
     yield made
     if made.handle is not None:
         made.handle.kill()
+
+
+@pytest.fixture
+def make_steps():
+    """For tests that start a server of their own."""
+    return Steps

@@ -45,18 +45,18 @@ KINDS = {
         "import decimal\nassert str(decimal.Decimal(1) / 3) == '0.33333'",
     ),
     "logging": (
-        "import logging\nlogging.basicConfig(level=logging.INFO, format='%(levelname)s|%(message)s')\n"
-        "logging.getLogger('mine').setLevel(logging.DEBUG)",
+        ("import logging\nlogging.basicConfig(level=logging.INFO, format='%(levelname)s|%(message)s')\n"
+        "logging.getLogger('mine').setLevel(logging.DEBUG)"),
         "",
-        "import logging\nassert logging.getLogger().level == logging.INFO\nassert logging.getLogger('mine').level == logging.DEBUG\n"
-        "h, = logging.getLogger().handlers\nassert h.formatter._fmt == '%(levelname)s|%(message)s'\nlogging.info('shown')",
+        ("import logging\nassert logging.getLogger().level == logging.INFO\nassert logging.getLogger('mine').level == logging.DEBUG\n"
+        "h, = logging.getLogger().handlers\nassert h.formatter._fmt == '%(levelname)s|%(message)s'\nlogging.info('shown')"),
     ),
     "recursion": ("import sys\nsys.setrecursionlimit(5000)", "", "import sys\nassert sys.getrecursionlimit() == 5000"),
     "umask": ("import os\nos.umask(0o027)", "", "import os\nm = os.umask(0)\nos.umask(m)\nassert m == 0o027"),
     "locale": ("import locale\nlocale.setlocale(locale.LC_ALL, 'C')", "", "import locale\nassert locale.setlocale(locale.LC_ALL) == 'C'"),
     "magics": (
-        "from IPython.core.magic import register_line_magic\nk = 2\n@register_line_magic\ndef double(line):\n    return int(line) * k\n"
-        "%alias kfecho echo alias-%s",
+        ("from IPython.core.magic import register_line_magic\nk = 2\n@register_line_magic\ndef double(line):\n    return int(line) * k\n"
+        "%alias kfecho echo alias-%s"),
         "",
         "d = %double 4\nassert d == 8\n%kfecho done",
     ),
@@ -137,7 +137,9 @@ def test_variables_of_the_device_do_not_travel(steps):
 
 
 def test_the_hash_seed_that_we_set_is_not_seen(steps):
-    steps.ok("import os\nassert 'PYTHONHASHSEED' not in os.environ\nassert not [k for k in os.environ if 'HASH_SEED' in k]")
+    steps.ok(
+        "import os\nassert 'PYTHONHASHSEED' not in os.environ\nassert not [k for k in os.environ if 'HASH_SEED' in k]"
+    )
 
 
 def test_hidden_state_applies_to_a_live_shell(steps):
