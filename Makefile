@@ -10,8 +10,8 @@ PYTEST  := $(BIN)/python -m pytest
 WORKERS ?= 2
 
 export PATH := $(CURDIR)/$(BIN):$(PATH)
-# A machine-wide Jupyter set-up must not decide what these commands do.
-unexport PYTHONPATH
+# The machine's own settings must not decide what these commands do, or make each process compile all it imports.
+unexport PYTHONPATH PYTHONDONTWRITEBYTECODE
 
 PACKAGING := pyproject.toml labextension/package.json labextension/yarn.lock labextension/install.json \
              $(wildcard jupyter-config/server-config/*.json)
@@ -33,7 +33,8 @@ $(STAMPS)/venv:
 # An editable install: the Python is used where it lies, the front end is built by the same command.
 $(STAMPS)/install: $(STAMPS)/venv $(PACKAGING) $(FRONTEND)
 	@echo "Installing (the first time takes two or three minutes) …"
-	@$(BIN)/uv pip install --quiet --python $(BIN)/python --reinstall-package jupyter-kubeflow -e '.[$(EXTRAS)]'
+	@$(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN)/python \
+	  --reinstall-package jupyter-kubeflow -e '.[$(EXTRAS)]'
 	@touch $@
 
 # --- Use ---------------------------------------------------------------------------------------------

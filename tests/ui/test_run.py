@@ -176,5 +176,7 @@ kf.pipelines.roc([0, 0.2, 1], [0, 0.9, 1])"""
     lab.node("judge").click()
     lab.view.get_by_role("tab", name="Inputs and outputs").click()
     values = lab.view.get_by_role("tabpanel", name="Inputs and outputs")
-    expect(values.get_by_role("figure", name=re.compile("ROC")).first).to_be_visible()
-    expect(values.get_by_role("figure", name=re.compile("[Cc]onfusion")).first).to_be_visible()
+    expect(values.get_by_role("img", name=re.compile("ROC curve")).first).to_be_visible()
+    expect(
+        values.get_by_role("figure", name=re.compile("confusion matrix", re.IGNORECASE)).first
+    ).to_be_visible()
