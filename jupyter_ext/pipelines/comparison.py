@@ -98,8 +98,8 @@ def compare(resources: Sequence[Mapping[str, Any]], sources: Sequence[Mapping[st
         names = dict.fromkeys(name for column in columns for name in column)
         found = [Row(section, name, tuple(column.get(name) for column in columns)) for name in names]
         rows += sorted(found, key=lambda row: not row.differs)
-    names = tuple(str(run["metadata"]["name"]) for run in resources)
-    return Comparison(names, tuple(rows), _code(sources), _artifacts(resources))
+    titles = tuple(str(run["metadata"]["name"]) for run in resources)
+    return Comparison(titles, tuple(rows), _code(sources), _artifacts(resources))
 
 
 def _facts(run: Mapping[str, Any]) -> dict[str, object]:

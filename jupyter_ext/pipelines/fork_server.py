@@ -30,6 +30,7 @@ from jupyter_ext.pipelines.execute import Execution
 from jupyter_ext.pipelines.hidden import kinds
 from jupyter_ext.pipelines.hidden_interpreter import set_base_environ
 from jupyter_ext.pipelines.hidden_shell import set_base_magics
+from jupyter_ext.pipelines.observe import learn_modules
 from jupyter_ext.pipelines.shell import CELL_FILE, StepShell, prepared
 from jupyter_ext.pipelines.zygote import SEED_MARK
 
@@ -48,6 +49,8 @@ class Server:
         with self._shell.builtin_trap:  # pandas asks get_ipython(), on import, what it is shown in
             for name in settings["preload"]:
                 _import(name)
+        learn_modules()
+        _ = self._shell.logger
         set_base_environ(os.environ)
         set_base_magics(self._shell)
 

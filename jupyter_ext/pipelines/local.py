@@ -42,9 +42,16 @@ TICK = 0.1
 
 def reconcile(cluster: LocalCluster, resource: Resource, stop: threading.Event) -> None:
     """Bring the run to its end; the entry point of the workload process."""
+    early = None
+    if not _probably_cached(cluster, resource):
+        # It loads IPython while this process reads the notebook.
+        early = fork_server(cluster)
+        early.warm()
     try:
-        controller = Controller(cluster, resource, stop)
+        controller = Controller(cluster, resource, stop, early)
     except KubeflowError as error:
+        if early is not None:
+            early.close()
         _fail(cluster, resource, error)
         return
     try:
@@ -63,10 +70,29 @@ def _fail(cluster: LocalCluster, resource: Resource, error: KubeflowError) -> No
     cluster.store.update(resource.kind, resource.name, write)
 
 
+def fork_server(cluster: LocalCluster) -> Zygote:
+    """The server that a run's steps are forked from, not yet started."""
+    from jupyter_ext.pipelines.zygote import Zygote  # a fully cached run needs none
+
+    return Zygote(cluster.home, cluster.namespace)
+
+
+def _probably_cached(cluster: LocalCluster, resource: Resource) -> bool:
+    """Whether the first step was run before with the cache on: then perhaps nothing has to be executed."""
+    spec = resource.spec
+    if not spec.get("options", {}).get("cache", True):
+        return False
+    steps = spec["pipeline"]["graph"]["steps"]
+    scope = str(spec["pipeline"]["path"] or spec["pipeline"]["name"])
+    return bool(steps) and cluster.store.fetch(cache.LATEST, f"{scope}/{steps[0]['name']}") is not None
+
+
 class Controller:
     """Schedules the steps of one run. Pure decisions live in ``versions``, ``status`` and ``cache``."""
 
-    def __init__(self, cluster: LocalCluster, resource: Resource, stop: threading.Event) -> None:
+    def __init__(
+        self, cluster: LocalCluster, resource: Resource, stop: threading.Event, early: Zygote | None = None
+    ) -> None:
         self.cluster, self.resource, self.stopping = cluster, resource, stop
         spec = resource.spec
         self.source = json.loads(cluster.blobs.read(spec["pipeline"]["digest"]))
@@ -82,7 +108,8 @@ class Controller:
         self.tasks: dict[str, Task] = {}
         self.holders: dict[str, Handle] = {}
         self.selector = selectors.DefaultSelector()
-        self._zygote: Zygote | None = None
+        self._zygote = early
+        self._started = False
         self._counts = self._execution_counts()
 
     def _selection(self, options: dict[str, Any]) -> tuple[set[str], set[str]]:
@@ -105,15 +132,11 @@ class Controller:
     def zygote(self) -> Zygote:
         """The fork server, started when the first step has to execute."""
         if self._zygote is None:
-            from jupyter_ext.pipelines.zygote import Zygote
-
-            cells = [
-                CellSource(cell.index, cell.id, cell.source)
-                for step in self.pipeline.steps
-                for cell in step.cells
-            ]
-            self._zygote = Zygote(self.cluster.home, self.cluster.namespace, self.plain.preload, cells=cells)
-            self._zygote.start()
+            self._zygote = fork_server(self.cluster)
+        if not self._started:
+            self._started = True
+            cells = [CellSource(c.index, c.id, c.source) for step in self.pipeline.steps for c in step.cells]
+            self._zygote.start(self.plain.preload, cells)
         return self._zygote
 
     def run(self) -> None:
@@ -157,17 +180,17 @@ class Controller:
         name = step.name
         parents = self.record.parents(name)
         waiting = [parent for parent in parents if self.record.state(parent) not in DONE]
+        if waiting:
+            if not self.record[name]["reason"]:
+                listed = sorted(waiting, key=self.record.position.__getitem__)
+                self.record.update(name, reason=f"Waiting for {', '.join(listed[:3])}.")
+            return False
         blocker = self._blocked_by(name, parents)
         if blocker:
             self.record.finish(
                 name, "SKIPPED", f"Not run because step {blocker} did not succeed.", blocked=True
             )
             return True
-        if waiting:
-            if not self.record[name]["reason"]:
-                listed = sorted(waiting, key=self.record.position.__getitem__)
-                self.record.update(name, reason=f"Waiting for {', '.join(listed[:3])}.")
-            return False
         seen = visible(self.record.finished(self._known_before(name)))
         inputs = select(step, seen)
         missing = self._skipped_source(step, inputs)

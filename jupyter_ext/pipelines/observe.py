@@ -14,6 +14,7 @@ import sys
 import sysconfig
 import tempfile
 import threading
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -37,11 +38,7 @@ class Observer:
     """Collects between ``start`` and ``finish``; an audit hook cannot be removed, only told to rest."""
 
     def __init__(self, ignored: tuple[str, ...] = ()) -> None:
-        paths = sysconfig.get_paths()
-        roots = [paths["stdlib"], paths["platstdlib"], paths["purelib"], paths["platlib"], sys.prefix]
-        caches = [str(Path.home() / name) for name in (".cache", ".config", ".ipython", ".local")]
-        roots += [site.getusersitepackages(), "/proc", "/dev", "/sys", "/etc", "/usr", *caches, *ignored]
-        self._ignored = tuple(os.path.realpath(root) + os.sep for root in roots)
+        self._ignored = (*_roots(), *(os.path.realpath(root) + os.sep for root in ignored))
         self._temporary = os.path.realpath(tempfile.gettempdir()) + os.sep
         self._active = False
         self._thread = threading.local()
@@ -57,13 +54,14 @@ class Observer:
     def finish(self) -> dict[str, Any]:
         """Stop; ``{"files": {path: stamp}, "packages": {name: version}, "why": reason against reuse}``."""
         self._active = False
-        self._workspace_modules()
+        learn_modules()
+        self.read.update(path for path in _workspace.values() if not path.startswith(self._ignored))
         files = {name: stamp for name in sorted(self.read - self.written) if (stamp := file_stamp(name))}
         lasting = sorted(name for name in self.written if Path(name).exists())
         effects = sorted(self.effects)
         if lasting:
             effects.append(f"writes the file {lasting[0]}")
-        return {"files": files, "packages": _packages(), "why": effects[0] if effects else ""}
+        return {"files": files, "packages": dict(_packages), "why": effects[0] if effects else ""}
 
     def _hook(self, event: str, args: tuple[Any, ...]) -> None:
         if not self._active or getattr(self._thread, "busy", False):
@@ -105,30 +103,40 @@ class Observer:
             return None
         return None if Path(path).is_dir() else path
 
-    def _workspace_modules(self) -> None:
-        """Modules of the user's own folders are inputs, whether read as source or as byte code."""
-        for module in list(sys.modules.values()):
-            origin = getattr(module, "__file__", None)
-            if isinstance(origin, str) and (path := self._relevant(origin)):
-                self.read.add(path)
+
+@lru_cache
+def _roots() -> tuple[str, ...]:
+    """Folders whose files are neither inputs nor effects: the installation, caches and the system's own."""
+    paths = sysconfig.get_paths()
+    roots = [paths["stdlib"], paths["platstdlib"], paths["purelib"], paths["platlib"], sys.prefix]
+    caches = [str(Path.home() / name) for name in (".cache", ".config", ".ipython", ".local")]
+    roots += [site.getusersitepackages(), "/proc", "/dev", "/sys", "/etc", "/usr", *caches]
+    return tuple(dict.fromkeys(name + os.sep for root in roots for name in (root, os.path.realpath(root))))
 
 
-def _packages() -> dict[str, str]:
-    """Distributions of the loaded third-party modules whose name is also the distribution's, or known."""
-    aliases = {"sklearn": "scikit-learn", "PIL": "pillow", "yaml": "pyyaml", "cv2": "opencv-python"}
-    purelib = Path(sysconfig.get_paths()["purelib"])
-    found = {}
-    for name, module in list(sys.modules.items()):
-        origin = getattr(module, "__file__", None)
-        if "." in name or name.startswith("_") or not origin or purelib not in Path(origin).parents:
+_known: set[str] = set()
+_workspace: dict[str, str] = {}
+"""Modules of the user's own folders: they are inputs, whether read as source or as byte code."""
+_packages: dict[str, str] = {}
+"""Versions of the distributions whose modules are loaded."""
+_ALIASES = {"sklearn": "scikit-learn", "PIL": "pillow", "yaml": "pyyaml", "cv2": "opencv-python"}
+"""Modules that are not named like their distribution."""
+
+
+def learn_modules() -> None:
+    """Look at the modules loaded since the last look; a fork server does it once before it forks."""
+    for name in sys.modules.keys() - _known:
+        _known.add(name)
+        origin = getattr(sys.modules.get(name), "__file__", None)
+        if not isinstance(origin, str):
             continue
-        distribution = aliases.get(name, name)
-        if distribution in _MACHINERY:
-            continue
-        version = package_version(distribution)
-        if version:
-            found[distribution] = version
-    return found
+        if not origin.startswith(_roots()) and not (path := os.path.realpath(origin)).startswith(_roots()):
+            _workspace[name] = path
+        elif "." not in name and not name.startswith("_") and f"{os.sep}site-packages{os.sep}" in origin:
+            distribution = _ALIASES.get(name, name)
+            version = None if distribution in _MACHINERY else package_version(distribution)
+            if version:
+                _packages[distribution] = version
 
 
 _MACHINERY = {

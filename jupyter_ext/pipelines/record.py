@@ -41,6 +41,7 @@ class Record:
         self._steps = {
             name: _taken_up(before.get(name), pipeline.step(name).title, name) for name in self.scope
         }
+        self._static = {name: {p for p in pipeline.parents(name) if p in self._steps} for name in self.scope}
         self._children: dict[str, list[dict[str, Any]]] = {}
         self._refs: dict[str, tuple[object, tuple[ValueRef, ...]]] = {}
         self.extra_parents: dict[str, set[str]] = {name: set() for name in self.scope}
@@ -128,7 +129,7 @@ class Record:
 
     def parents(self, name: str) -> set[str]:
         """Direct predecessors within the run, those found while running included."""
-        return {p for p in self._pipeline.parents(name) if p in self._steps} | self.extra_parents[name]
+        return self._static[name] | self.extra_parents[name]
 
     def descendants(self, name: str) -> set[str]:
         """Steps that needed this one, those found while running included."""

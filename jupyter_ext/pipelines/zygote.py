@@ -63,9 +63,22 @@ class Zygote:
         self._alone: list[subprocess.Popen[bytes]] = []
         self._next = 0
 
-    def start(self) -> None:
-        """Start the server; returns at once, requests may follow at once."""
-        self._server, self._control = self._launch(single=False)
+    def warm(self) -> None:
+        """Start the process, which loads IPython and then waits for ``start``."""
+        if self._control is None:
+            self._server, self._control = self._launch(single=False)
+
+    def start(self, preload: Sequence[str] | None = None, cells: Sequence[CellSource] | None = None) -> None:
+        """Start the server; returns at once, requests may follow at once.
+
+        ``preload`` and ``cells`` may be given here, where they were not known before.
+        """
+        if preload is not None:
+            self._settings["preload"] = list(preload)
+        if cells is not None:
+            self._settings["cells"] = [cell.to_dict() for cell in cells]
+        self.warm()
+        assert self._control is not None
         self._control.send(self._settings)
 
     def run(self, request: StepRequest, inside: Handle | None = None) -> Handle:
