@@ -72,7 +72,9 @@ def test_links_between_documents_lead_somewhere(repository):
 
 def test_no_machine_is_named(repository):
     """No path of a developer's machine, no host of a private mirror: the repository works anywhere."""
-    place = re.compile(r"(?<![\w.])/(?:home/(?!me|you|jovyan|\$)|Users/|work/(?:main|shared)|root/|tmp/k/)[\w.-]*")
+    place = re.compile(
+        r"(?<![\w.])/(?:home/(?!me|you|jovyan|\$)|Users/|work/(?:main|shared)|root/|tmp/k/)[\w.-]*"
+    )
     found = []
     for path in tracked(repository):
         if path.suffix in {".png", ".svg"} or path == Path(__file__) or path.name == "LICENSE":
