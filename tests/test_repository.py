@@ -178,9 +178,9 @@ def test_the_wheel_holds_all_parts_once(repository, tmp_path):
 
 NAMES = {
     "IPython": "ipython",
-    "jupyter_server": "jupyter-server",
     "jupyter_core": "jupyter-core",
-    "yaml": "pyyaml",
+    "jupyter_server": "jupyter-server",
+    "matplotlib_inline": "ipykernel",  # the kernel's own way to show figures
 }
 # Found and used when the user's own notebook uses them; nothing here needs them.
 GUESTS = {
