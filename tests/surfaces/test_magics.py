@@ -229,7 +229,7 @@ def test_in_a_kernel(tmp_path, small):
 
         def wait_for(text):
             """A busy machine may deliver what a cell printed after the end of the cell."""
-            while not any(text in str(message["content"]) for message in messages):
+            while not any(text in m["content"]["text"] for m in messages if m["msg_type"] == "stream"):
                 messages.append(client.get_iopub_msg(timeout=20))
 
         execute("%load_ext jupyter_ext")
