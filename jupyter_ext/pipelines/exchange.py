@@ -117,7 +117,15 @@ class ValueRef(Message):
 
     def bare(self) -> ValueRef:
         """Only what is needed to load it, for use in ``support``."""
-        return ValueRef((), self.digest, self.serializer, self.origin, literal=self.literal, links=self.links)
+        return ValueRef(
+            (),
+            self.digest,
+            self.serializer,
+            self.origin,
+            needs=self.needs,
+            literal=self.literal,
+            links=self.links,
+        )
 
     def supporting(self) -> dict[str, ValueRef]:
         """The refs that this one links to, directly or not, by key."""

@@ -125,7 +125,9 @@ class GraphPickler(cloudpickle.Pickler):  # type: ignore[misc] # cloudpickle has
     def _array(self, array: Any) -> Any:
         memory = memory_of(array)
         if memory is None or memory[0] not in self._shared:
-            return NotImplemented
+            # Small ones are rebuilt with memory of their own, as they had; large ones stay mapped.
+            small = array.nbytes <= _SMALL_BUFFER and array.flags.writeable
+            return array.__reduce__() if small else NotImplemented
         base = self._shared[memory[0]]
         layout = (array.dtype, array.shape, array.strides, array.flags.writeable)
         start = array.__array_interface__["data"][0]

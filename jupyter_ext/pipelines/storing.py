@@ -93,11 +93,11 @@ class Saving:
             suspects = {
                 self.values.bound[name][0].ref.key for name in may_change if name in self.values.bound
             }
-            inner = [self.values.reference(key) for key in suspects]
-            suspects |= {key for ref in inner for key in ref.supporting()} & set(instances)
+            inner = {key for suspect in suspects for key in self.values.reach(suspect)}
+            suspects |= inner & set(instances)
         dirty = {key for key in suspects if self.values.changed(instances[key])}
         if dirty:
-            dirty |= {key for key, each in instances.items() if dirty & set(each.ref.supporting())}
+            dirty |= {key for key in instances if not dirty.isdisjoint(self.values.reach(key))}
         return dirty
 
     def _as_before(self, name: str, dirty: set[str]) -> bool:
@@ -293,9 +293,14 @@ class Saving:
     ) -> Instance:  # fmt: skip
         """Make the reference and remember it."""
         values = self.values
-        linked = [values.reference(key) for key in links]
-        support = {key: ref for each in linked for key, ref in {each.key: each, **each.supporting()}.items()}
-        inherited = {need for each in linked for needs_of in each.needs.values() for need in needs_of}
+        support = {
+            key: ref
+            for each in links
+            for key, ref in {each: values.reference(each), **values.reach(each)}.items()
+        }
+        inherited = {
+            need for each in support.values() for needs_of in each.needs.values() for need in needs_of
+        }
         objects = {name: values.namespace[name] for name in names}
         every = tuple(sorted({*needs, *inherited}))
         ref = ValueRef(

@@ -68,7 +68,7 @@ class Values:
         """Bind the names of the references. Raises KubeflowError for a value that cannot be loaded."""
         given = list(refs)
         for ref in given:
-            self._known |= {ref.key: ref, **ref.supporting()}
+            self._known |= {**ref.supporting(), **self._known, ref.key: ref}
         for ref in given:
             try:
                 instance = self.instance(ref.key)
@@ -99,6 +99,17 @@ class Values:
     def reference(self, key: str) -> ValueRef:
         """The reference with this key."""
         return self._known[key]
+
+    def reach(self, key: str) -> dict[str, ValueRef]:
+        """The references that one links to, directly or not, by key."""
+        found: dict[str, ValueRef] = {}
+        todo = list(self._known[key].links)
+        while todo:
+            each = todo.pop()
+            if each not in found:
+                found[each] = self._known[each]
+                todo += found[each].links
+        return found
 
     def instance(self, key: str) -> Instance:
         """The graph with this key, loaded at most once. Raises what reading it raises."""
