@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import compileall
 import json
 import os
 import shutil
@@ -53,6 +54,8 @@ def written(content: Notebook, folder: Path, name: str = "notebook.ipynb") -> Pa
 @contextmanager
 def workplace() -> Iterator[Path]:
     """A folder with a store of its own, away from the user's; gone afterwards."""
+    # As pip leaves an installed package: else every process of a run compiles what it imports.
+    compileall.compile_dir(Path(__file__).parent.parent / "jupyter_ext", quiet=2)
     folder = Path(tempfile.mkdtemp(prefix="kubeflow-bench-"))
     before = os.environ.get("JUPYTER_KUBEFLOW_HOME")
     os.environ["JUPYTER_KUBEFLOW_HOME"] = str(folder / "home")
