@@ -24,11 +24,11 @@ from jupyter_ext.pipelines.record import Record
 from jupyter_ext.pipelines.status import DONE, seconds_between
 from jupyter_ext.pipelines.submit import with_resources
 from jupyter_ext.pipelines.task import Task, unpassable_together
-from jupyter_ext.pipelines.versions import Inputs, select, stale_because, visible
+from jupyter_ext.pipelines.versions import RANDOM, Inputs, select, stale_because, visible
 
 if TYPE_CHECKING:
     import threading
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
     from pathlib import Path
 
     from jupyter_ext.cluster.local import LocalCluster
@@ -68,6 +68,18 @@ def _fail(cluster: LocalCluster, resource: Resource, error: KubeflowError) -> No
         return found.with_(status={**found.status, **status})
 
     cluster.store.update(resource.kind, resource.name, write)
+
+
+def _state_that_counts(step: Step, hidden: Mapping[str, str]) -> dict[str, str]:
+    """The hidden state a step's result depends on, as far as can be seen: random state only if it draws."""
+    draws = ANY in step.reads or any(effect.kind in ("rng", "unknown") for effect in step.effects)
+    return {kind: d for kind, d in hidden.items() if kind != "warnings" and (draws or kind not in RANDOM)}
+
+
+def _unkeyed_draw(task: Task, fields: Mapping[str, Any]) -> str:
+    """A step that drew random numbers although nothing in its code showed it must not stand for another."""
+    drawn = [kind for kind in fields.get("hidden", {}) if kind in RANDOM and kind in task.inputs.hidden]
+    return "draws random numbers" if set(drawn) - set(task.parts.hidden) else ""
 
 
 def fork_server(cluster: LocalCluster) -> Zygote:
@@ -242,7 +254,11 @@ class Controller:
     def _reuse_or_start(self, step: Step, inputs: Inputs) -> bool:
         name = step.name
         parts = cache.parts_of(
-            step, self.plain, self.resource.spec.get("parameters", {}), inputs.contents, inputs.hidden
+            step,
+            self.plain,
+            self.resource.spec.get("parameters", {}),
+            inputs.contents,
+            _state_that_counts(step, inputs.hidden),
         )
         used = {"used": dict(inputs.made_by), "usedHidden": dict(inputs.hidden_by)}
         why: dict[str, Any] = {"key": parts.key, "from": None, "differs": [], "text": ""}
@@ -304,7 +320,7 @@ class Controller:
         if fields.get("live"):
             return
         observed = fields.get("observed", {})
-        why = "" if task.step.cache else observed.get("why", "")
+        why = "" if task.step.cache else observed.get("why", "") or _unkeyed_draw(task, fields)
         kept = ("outputs", "deleted", "hidden", "outputsDigest", "metrics", "artifacts")
         result = {key: fields[key] for key in kept if key in fields}
         cache.remember(

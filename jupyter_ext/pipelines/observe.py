@@ -108,7 +108,8 @@ class Observer:
 def _roots() -> tuple[str, ...]:
     """Folders whose files are neither inputs nor effects: the installation, caches and the system's own."""
     paths = sysconfig.get_paths()
-    roots = [paths["stdlib"], paths["platstdlib"], paths["purelib"], paths["platlib"], sys.prefix]
+    package = str(Path(__file__).parents[1])
+    roots = [package, paths["stdlib"], paths["platstdlib"], paths["purelib"], paths["platlib"], sys.prefix]
     caches = [str(Path.home() / name) for name in (".cache", ".config", ".ipython", ".local")]
     roots += [site.getusersitepackages(), "/proc", "/dev", "/sys", "/etc", "/usr", *caches]
     return tuple(dict.fromkeys(name + os.sep for root in roots for name in (root, os.path.realpath(root))))

@@ -15,7 +15,7 @@ from typing import Any
 from jupyter_ext.pipelines.exchange import ALL, ValueRef, inputs_for
 from jupyter_ext.pipelines.model import ANY, Step
 
-RANDOM = ("random", "numpy", "torch")
+RANDOM = frozenset({"random", "numpy", "torch", "torch.cuda"})
 """Kinds of hidden state that cannot be read without being changed."""
 
 
@@ -125,7 +125,7 @@ def stale_because(
         if kind == "warnings":
             continue  # importing a library adds filters; that changes nothing a step computes
         consumed = kind in later.get("hidden", {}) or later.get("state") == "RUNNING"
-        if kind.split(".")[0] in RANDOM and not consumed:
+        if kind in RANDOM and not consumed:
             continue
         if position.get(was_by.get(kind, ""), -1) < place:
             return f"the {kind} state"
