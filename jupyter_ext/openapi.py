@@ -66,7 +66,12 @@ def document(version: str) -> dict[str, Any]:
             "https://schema.jupyter-kubeflow.org/resource/v1.",
             "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
         },
-        "servers": [{"url": "{baseUrl}", "variables": {"baseUrl": {"default": "", "description": "Server's base_url."}}}],
+        "servers": [
+            {
+                "url": "{baseUrl}",
+                "variables": {"baseUrl": {"default": "", "description": "Server's base_url."}},
+            }
+        ],
         "security": [{"token": []}],
         "paths": paths,
         "components": {
@@ -96,7 +101,10 @@ def _operation(route: Route, verb: str, operation: Operation) -> dict[str, Any]:
     done: dict[str, Any] = {"description": "Done."}
     if operation.status != 101:
         done["content"] = {operation.reply: {}}
-    refused = {"description": "Refused.", "content": {"application/json": {"schema": {"$ref": "#/components/schemas/Error"}}}}
+    refused = {
+        "description": "Refused.",
+        "content": {"application/json": {"schema": {"$ref": "#/components/schemas/Error"}}},
+    }
     found: dict[str, Any] = {
         "operationId": re.sub(r"\W+", "-", f"{verb}-{route.path}").strip("-"),
         "summary": operation.summary,

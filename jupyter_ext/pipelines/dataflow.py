@@ -111,6 +111,7 @@ class Notebook(Statements):
         return CellFlow(
             cell.index,
             record.reads,
+            record.missing,
             binds,
             changed,
             frozenset(deletes),

@@ -6,8 +6,9 @@ does not show. Printing is no effect, nor is sleeping.
 
 from __future__ import annotations
 
-import os.path
 import posixpath
+from functools import lru_cache
+from pathlib import Path
 from typing import Literal, NamedTuple, Protocol
 from urllib.parse import urlsplit
 
@@ -66,7 +67,7 @@ def place(value: Value | None) -> tuple[str, str]:
         text = posixpath.dirname(text[: min(text.find(mark) for mark in "*?[" if mark in text)]) or "*"
         if text == "*":
             return "file", "*"
-    return "file", posixpath.normpath(os.path.expanduser(text))
+    return "file", posixpath.normpath(str(Path(text).expanduser()) if text.startswith("~") else text)
 
 
 def _file(value: Value | None, mode: Literal["r", "w"]) -> Seen:
@@ -76,6 +77,31 @@ def _file(value: Value | None, mode: Literal["r", "w"]) -> Seen:
 
 def of_call(api: str, args: Arguments) -> list[Seen]:
     """Effects of calling a function or class of a known library."""
+    return _of_call(api, args) if _has_effects(api) else []
+
+
+@lru_cache(maxsize=8192)
+def _has_effects(api: str) -> bool:
+    """Whether the tables say anything of the API: most say nothing, and are asked about often."""
+    if api.startswith(
+        ("builtins.", "os.", "sys.", "io.", "pathlib.", "getpass.", "runpy.", "ctypes.", "contextlib.")
+    ):
+        return True
+    if api.startswith(("gzip.", "bz2.", "lzma.", "codecs.", "urllib.", "sklearn.datasets.fetch_")) or _setter(
+        api
+    ):
+        return True
+    known = (tables.FILE_READERS, tables.FILE_WRITERS, tables.FILE_MOVERS, tables.FILE_COPIERS)
+    if any(
+        api in table for table in (*known, tables.NETWORK_READERS, tables.SHELL_CALLS, tables.ENV_WRITERS)
+    ):
+        return True
+    if api.partition(".")[0] in tables.NETWORK_PACKAGES:
+        return True
+    return api.rpartition(".")[2].startswith(("read_", "scan_"))
+
+
+def _of_call(api: str, args: Arguments) -> list[Seen]:
     found = _files(api, args)
     if api in tables.NETWORK_READERS or api.startswith("sklearn.datasets.fetch_"):
         kind, detail = place(args.get(0, "url"))
@@ -152,6 +178,7 @@ def _open(args: Arguments, position: int) -> list[Seen]:
     return found
 
 
+@lru_cache(maxsize=8192)
 def _setter(api: str) -> str:
     if api in tables.SETTERS:
         return tables.SETTERS[api]
@@ -281,6 +308,7 @@ def generator_of(family: str) -> str:
     return known.get(family, family)
 
 
+@lru_cache(maxsize=8192)
 def type_of(api: str) -> str | None:
     """The type of what a call of the API gives, as far as it matters here."""
     head, _, name = api.rpartition(".")
@@ -291,7 +319,7 @@ def type_of(api: str) -> str | None:
         return "numpy.random.RandomState"
     if api in {"logging.getLogger", "tensorflow.get_logger"}:
         return "logging.Logger"
-    if head == "pathlib" or api == "pathlib.Path.cwd" or api == "pathlib.Path.home":
+    if head == "pathlib" or api in {"pathlib.Path.cwd", "pathlib.Path.home"}:
         return "pathlib.Path"
     if api in tables.UNPASSABLE_TYPES or modules.is_class(api):
         return api

@@ -4,8 +4,6 @@ What CommonMark calls a heading counts: ATX (``## Title``), setext (underlined w
 ``<h2>`` as many notebooks have it. Fenced and indented code, comments and front matter do not.
 """
 
-# ruff: noqa: RUF001 - the alphabets themselves
-
 from __future__ import annotations
 
 import re

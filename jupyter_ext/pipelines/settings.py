@@ -10,7 +10,7 @@ import ast
 import math
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from typing import Any
 
 from jupyter_ext.cluster.resource import parse_cpu, parse_memory, parse_quantity
@@ -45,33 +45,29 @@ class Settings:
     annotations: dict[str, str] = field(default_factory=dict)
 
     def __bool__(self) -> bool:
-        return any(getattr(self, item.name) not in (None, {}, []) for item in fields(self))
+        return any(value not in (None, {}, []) for value in vars(self).values())
 
     def merge(self, other: Settings) -> list[str]:
         """Add what ``other`` says; what both say stays as it is. Returns the names they disagree on."""
         differing = []
-        for item in fields(self):
-            mine, new = getattr(self, item.name), getattr(other, item.name)
+        for name, new in vars(other).items():
             if new in (None, {}, []):
                 continue
+            mine = getattr(self, name)
             if isinstance(mine, dict):
-                differing += [f"{item.name} {key}" for key in new if mine.get(key, new[key]) != new[key]]
-                setattr(self, item.name, {**new, **mine})
+                differing += [f"{name} {key}" for key in new if mine.get(key, new[key]) != new[key]]
+                setattr(self, name, {**new, **mine})
             elif isinstance(new, list):
-                setattr(self, item.name, list(dict.fromkeys([*(mine or ()), *new])))
+                setattr(self, name, list(dict.fromkeys([*(mine or ()), *new])))
             elif mine is None:
-                setattr(self, item.name, new)
+                setattr(self, name, new)
             elif mine != new:
-                differing.append(_LABELS.get(item.name, item.name))
+                differing.append(_LABELS.get(name, name))
         return differing
 
     def words(self) -> list[str]:
         """The names of what is set, as a user knows them."""
-        return [
-            _LABELS.get(item.name, item.name)
-            for item in fields(self)
-            if getattr(self, item.name) not in (None, {}, [])
-        ]
+        return [_LABELS.get(name, name) for name, value in vars(self).items() if value not in (None, {}, [])]
 
 
 _LABELS = {"when": "if", "foreach": "for", "resources": "limit"}

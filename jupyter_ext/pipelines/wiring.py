@@ -84,6 +84,8 @@ class Wiring:
         self._wild: list[str] = []
         self._unpassable: dict[str, tuple[str, str]] = {}
         self._readers: dict[str, list[tuple[str, int, str]]] = {}
+        self._parted = _parted(owners)
+        self._loops = {draft.name for draft in owners.values() if draft.settings.foreach}
 
     def connect(self, flows: Sequence[CellFlow]) -> None:
         """Go through all cells."""
@@ -97,18 +99,18 @@ class Wiring:
 
     def _reads(self, flow: CellFlow, name: str, step: StepFlow) -> None:
         for variable, read in flow.reads.items():
-            if not read.known:
-                self._not_known(variable, read, name, flow.cell, step)
-                continue
             source = self._source(variable, name)
             if source is None:
                 continue
             step.reads.add(variable)
             self._edge(source.step, name, variable, may=source.may)
-            self._readers.setdefault(variable, []).append((name, flow.cell, source.step))
+            if source.step in self._parted:
+                self._readers.setdefault(variable, []).append((name, flow.cell, source.step))
             held = self._unpassable.get(variable)
             if held is not None:
                 self.unpassable.append((Missing(variable, name, flow.cell, read), *held))
+        for variable, read in flow.missing.items():
+            self._not_known(variable, read, name, flow.cell, step)
         if flow.wild_reads:
             step.wild_reads = True
             for other in self.steps:
@@ -118,13 +120,11 @@ class Wiring:
     def _not_known(self, variable: str, read: Read, name: str, cell: int, step: StepFlow) -> None:
         if self._wild:
             # Something above may define any name: then this one comes from there.
-            if read.soft:
-                return
             for other in self._wild:
                 if other != name:
                     step.reads.add(variable)
                     self._edge(other, name, variable, may=True)
-        elif not read.soft:
+        else:
             self.missing.append(Missing(variable, name, cell, read))
 
     def _source(self, variable: str, name: str) -> Touch | None:
@@ -198,6 +198,8 @@ class Wiring:
 
     def _check_split(self, variable: str, name: str, cell: int) -> None:
         """A step whose cells lie apart must not change what a step between them has read."""
+        if name not in self._parted:
+            return
         for reader, at, source in self._readers.get(variable, ()):
             if (
                 source == name
@@ -220,13 +222,14 @@ class Wiring:
         live: set[str] = set()
         everything = False
         for name, step in reversed(self.steps.items()):
-            step.live_after = {ANY} if everything else set(live)
+            if name in self._loops:
+                step.live_after = {ANY} if everything else set(live)
             for variable, sources in step.through.items():
                 if everything or variable in live:
                     step.reads.add(variable)
                     for source in sources:
                         self._edge(source, name, variable, may=False)
-            live -= {variable for variable, sure in step.binds.items() if sure}
+            live.difference_update(variable for variable, sure in step.binds.items() if sure)
             live |= step.reads
             everything = everything or step.wild_reads
 
@@ -234,3 +237,17 @@ class Wiring:
     def wild(self) -> list[str]:
         """Steps that may define any name."""
         return self._wild
+
+
+def _parted(owners: Mapping[int, Draft]) -> set[str]:
+    """Steps with another step's cell between their own."""
+    seen: set[str] = set()
+    parted: set[str] = set()
+    last = ""
+    for index in sorted(owners):
+        name = owners[index].name
+        if name != last and name in seen and owners[index].kind != "setup":
+            parted.add(name)
+        seen.add(name)
+        last = name
+    return parted

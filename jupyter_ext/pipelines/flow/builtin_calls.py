@@ -89,8 +89,8 @@ class BuiltinCalls(IPythonCalls):
         if name == "exec":
             self.run_inline(parsed.tree.body)
             return IMMUTABLE
-        statement = parsed.tree.body[0] if parsed.tree.body else None
-        return self.evaluate(statement.value) if isinstance(statement, ast.Expr) else self.fresh()
+        first = parsed.tree.body[0] if parsed.tree.body else None
+        return self.evaluate(first.value) if isinstance(first, ast.Expr) else self.fresh()
 
     def _super(self, name: str, node: ast.Call) -> Val:
         """``super().method(…)``: of a library's base as a rule, which is given the object itself."""
@@ -108,10 +108,10 @@ class BuiltinCalls(IPythonCalls):
             for base in klass.bases if klass else ():
                 for parent in base.objs:
                     found = found or (parent.klass.find(name) if parent.klass else None)
-            for item in found.objs if found is not None else ():
-                if item.function is not None:
+            for method in found.objs if found is not None else ():
+                if method.function is not None:
                     args = self._arguments(node)
-                    return self.apply(Callee(item.function.function, own), args, node)
+                    return self.apply(Callee(method.function.function, own), args, node)
         if not name.startswith("__"):
             self.mark(own, certain=False)
         return self.fresh()
@@ -358,9 +358,11 @@ class BuiltinCalls(IPythonCalls):
         try:
             if name in {"strip", "upper", "lower"} and not given:
                 return Val(const=getattr(text, name)())
-            if name in {"format", "replace"} and not args.keywords and args.star is None:
-                if all(isinstance(item, str | int) for item in given):
-                    return Val(const=getattr(text, name)(*given))
+            plain = (
+                not args.keywords and args.star is None and all(isinstance(item, str | int) for item in given)
+            )
+            if name in {"format", "replace"} and plain:
+                return Val(const=getattr(text, name)(*given))
         except (IndexError, KeyError, ValueError, TypeError):
             return IMMUTABLE
         return IMMUTABLE

@@ -77,7 +77,7 @@ class Calls(BuiltinCalls):
             else:
                 found.append(self._call_object(obj, args, node))
         if not found:
-            found.append(self.call_unknown(args, node, ast.unparse(node)[:60] if node else ""))
+            found.append(self.call_unknown(args, node, _written(node)))
         return union(found)
 
     # The notebook's own classes
@@ -99,8 +99,8 @@ class Calls(BuiltinCalls):
                 self.apply(Callee(item.function.function, value, None, item.function.closed_over), args, node)
                 called = True
         if not called:
-            for item in args.all():
-                self.link(value, item)
+            for part in args.all():
+                self.link(value, part)
             self.implicit(obj, ("__post_init__",), node)
         self.implicit(obj, ("__new__",), node)
         del source
@@ -152,9 +152,7 @@ class Calls(BuiltinCalls):
 
     def _call_method_of(self, base: Val, name: str, args: Args, node: ast.AST) -> Val:
         """A method of objects that are not the notebook's own."""
-        packages = {package(obj.type) for obj, _ in base.each()}
-        family = packages.pop() if len(packages) == 1 else ""
-        kind = next((obj.type for obj, _ in base.each()), None) if family else None
+        kind, family = _kind_of(base)
         for effect in effects.of_method(kind or "", name, args, base):
             self.note_effect(effect, node)
         self._draw_for_method(base, family, name, args, node)
@@ -188,7 +186,9 @@ class Calls(BuiltinCalls):
             return False
         if name in methods.TAKES_ELEMENT and (not family or family == "builtins"):
             for value in args.all():
-                self.link(base, part(value) if name in {"extend", "update", "extendleft"} else value)
+                if name in {"extend", "update", "extendleft"}:
+                    self.link(base, join(part(value), part(part(value))))
+                self.link(base, value if name not in {"extend", "extendleft"} else IMMUTABLE)
             self.mark(base)
             return True
         self.mark(base)
@@ -252,19 +252,19 @@ class Calls(BuiltinCalls):
     def _change_all(self, args: Args) -> None:
         """Whatever is passed to code that nobody knows may be changed by it, to the innermost part."""
         for value in args.all():
-            for obj, _ in reach(value).items():
+            for obj in reach(value):
                 if not obj.frozen and obj.function is None and obj.klass is None:
                     self.mark(of(obj), certain=False, opened=True)
 
     def _own_methods(self, base: Val, node: ast.AST) -> None:
         """A library's method of an instance of a notebook class may call any of the class's own methods."""
         for obj, _ in base.each():
-            if obj.instance is None:
+            if obj.instance is None or obj.instance.origin() is None:
                 continue
             for method in tuple(obj.instance.functions()):
                 assert method.function is not None
                 function = method.function.function
-                if function.name != "__init__" and function.kind not in {"staticmethod", "property"}:
+                if function.name != "__init__" and function.kind not in {"staticmethod", "classmethod"}:
                     callee = Callee(function, of(obj), None, method.function.closed_over)
                     self.apply(callee, Args(star=self.fresh()), node, certain=False)
 
@@ -393,6 +393,27 @@ class Calls(BuiltinCalls):
     def note_effect(self, effect: effects.Seen, node: ast.AST) -> None:
         """Note an effect that the tables tell of."""
         self.effect(node, *effect)
+
+
+def _written(node: ast.AST) -> str:
+    """A call as written, for people."""
+    text = ast.unparse(node.func if isinstance(node, ast.Call) else node)
+    return f"{text[:40]}()"
+
+
+def _kind_of(base: Val) -> tuple[str | None, str]:
+    """Type and package of the objects, None and empty if they are not all of one package."""
+    kind: str | None = None
+    family: str | None = None
+    for obj in base.objs | base.maybe if base.maybe else base.objs:
+        if obj.instance is not None and len(base.objs) > 1:
+            continue  # what it keeps is typed, see there
+        own = obj.type.partition(".")[0] if obj.type else ""
+        if family is None:
+            kind, family = obj.type, own
+        elif own != family:
+            return None, ""
+    return (kind, family) if family else (None, "")
 
 
 def _changeable_members(klass: Class) -> list[Obj]:

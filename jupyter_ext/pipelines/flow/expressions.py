@@ -160,6 +160,10 @@ class Expressions(Functions):
         known = next(iter(types)) if len(types) == 1 else ""
         if known == "pandas" and copies_on_write():
             return self.fresh("pandas")
+        if known == "builtins" and isinstance(index, ast.Slice):
+            return self.fresh(
+                "builtins.list", (part(base),), closed=all(obj.closed for obj, _ in base.each())
+            )
         if known != "builtins" and _copies(index):
             return self.fresh(known if known in _ARRAYS else None)
         return part(base)

@@ -446,7 +446,8 @@ class Functions(Machine):
                     seen.parents.add(obj)
                     obj.contents.setdefault(seen, True)
                 objs.add(seen)
-        return Val(frozenset(objs), api=value.api, const=NOTHING)
+        # It is a part of the object, and shows whatever else is put into that.
+        return Val(frozenset(objs | {obj}), api=value.api, const=NOTHING)
 
     # Where the subclasses know more
 
@@ -515,10 +516,8 @@ class _Replacement:
             return of(obj)
         if obj.symbol:
             kind, name = obj.symbol
-            if kind.startswith("param"):
-                value = self._actual.get(name, IMMUTABLE)
-            else:
-                value = self._global(name)
+            given = kind.startswith("param")
+            value = self._actual.get(name, IMMUTABLE) if given else self._global(name)
             return _inside(value) if kind.endswith("*") else value
         return self._copy(obj)
 
@@ -544,8 +543,8 @@ class _Replacement:
                 obj.function.given,
                 closed,
             )
-            for item in closed.values():
-                self._machine.link(value, item)
+            for cell in closed.values():
+                self._machine.link(value, cell)
         for item in tuple(obj.contents):
             self._machine.link(value, self.value(item))
         return value

@@ -135,9 +135,8 @@ class Machine:
         number = self.frame.number
         for holder, sure in container.each():
             for held, certain in item.each():
-                if held is not holder:
-                    holder.contents[held] = holder.contents.get(held, False) or (sure and certain)
-                    held.parents.add(holder)
+                holder.contents[held] = holder.contents.get(held, False) or (sure and certain)
+                held.parents.add(holder)
             if callables and not holder.callables:
                 self._spread_callables(holder)
             if number and (holder.symbol or holder.owner != number):
@@ -207,10 +206,17 @@ class Machine:
             if scope.kind == "module":
                 value = scope.vars.get(name)
                 if value is not None:
-                    return None if value is DELETED else value
+                    if value is DELETED:
+                        return None
+                    return self._or_before(name, value) if name in scope.weak else value
             scope = scope.parent
         value = self.globals.get(name)
         return None if value is DELETED else value
+
+    def _or_before(self, name: str, value: Val) -> Val:
+        """A value that the cell has perhaps bound: it may still be what it was before the cell."""
+        before = self.globals.get(name)
+        return value if before is None or before is DELETED else join(before, value)
 
     def lookup(self, name: str, node: ast.AST) -> Val:
         """The value of a name that the code reads here."""
@@ -229,9 +235,12 @@ class Machine:
                     return self._missing(name, node)
                 if name in scope.weak:
                     self._read_outside(name, self.place(node), hard=False)
+                    return self._or_before(name, value)
                 return value
             if scope.locals is not None and name in scope.locals:
                 return IMMUTABLE
+            if scope.passed is not None:
+                scope.passed.add(name)
             scope = scope.parent
         if inside:
             return self._global_in_function(name, node)
@@ -244,7 +253,7 @@ class Machine:
         return value
 
     def _missing(self, name: str, node: ast.AST) -> Val:
-        self.record.read(name, Read(self.place(node), not self.cond, known=False))
+        self.record.miss(name, Read(self.place(node), not self.cond))
         return self.fresh()
 
     def _builtin(self, name: str, node: ast.AST) -> Val:
@@ -267,7 +276,7 @@ class Machine:
         self.record.deps[name] = signature(value) if value is not None else None
         if value is None and name in BUILTINS:
             return Val(api=f"builtins.{name}", const=_BUILTIN_CONSTANTS.get(name, NOTHING))
-        self.record.read(name, Read(self.place(node), not self.cond and own is None, known=value is not None))
+        self.record.read(name, Read(self.place(node), not self.cond and own is None))
         result = self._symbol(name, value)
         return join(own, result) if own is not None else result
 
@@ -323,7 +332,8 @@ class Machine:
         while scope is not None:
             if scope.kind == "module" and name in scope.vars:
                 if scope.vars[name] is DELETED:
-                    break
+                    self.record.miss(name, read)
+                    return
                 if name not in scope.weak:
                     return
                 read = read._replace(hard=False)
@@ -335,9 +345,10 @@ class Machine:
         value = self.globals.get(name)
         if value is None and name in BUILTINS:
             return
-        known = value is not None and value is not DELETED
-        if hard or known or not soft:
-            self.record.read(name, Read(place, hard, known, soft))
+        if value is not None and value is not DELETED:
+            self.record.read(name, Read(place, hard, soft))
+        elif not soft:
+            self.record.miss(name, Read(place, hard))
 
     def bind(self, name: str, value: Val) -> None:
         """Bind a name as an assignment does in the scope being followed."""

@@ -21,13 +21,14 @@ class Place(NamedTuple):
 
 
 class Read(NamedTuple):
-    """A name that is needed from outside. ``hard``: without it the code surely fails."""
+    """A name that is needed from outside. ``hard``: without it the code surely fails.
+
+    ``soft``: it is only used by a function that is passed on.
+    """
 
     place: Place
     hard: bool
-    known: bool = True
     soft: bool = False
-    """Read through only: it is passed on, or used by a function that is merely passed on."""
 
 
 @dataclass(frozen=True)
@@ -46,6 +47,7 @@ class Record:
     """Everything noteworthy of one cell or one function body."""
 
     reads: dict[str, Read] = field(default_factory=dict)
+    missing: dict[str, Read] = field(default_factory=dict)
     effects: dict[EffectKey, Place] = field(default_factory=dict)
     seeded: set[str] = field(default_factory=set)
     notes: dict[tuple[str, Place], Note] = field(default_factory=dict)
@@ -63,9 +65,11 @@ class Record:
 
     def read(self, name: str, read: Read) -> None:
         """Note a read; a hard one outweighs a soft one of the same name."""
-        old = self.reads.get(name)
-        if old is None or (read.hard and not old.hard) or (old.soft and not read.soft):
-            self.reads[name] = read
+        _add(self.reads, name, read)
+
+    def miss(self, name: str, read: Read) -> None:
+        """Note a read of a name that is not defined."""
+        _add(self.missing, name, read)
 
     def effect(self, kind: str, mode: str, detail: str, place: Place) -> None:
         """Note an effect at its first place."""
@@ -78,6 +82,12 @@ class Record:
         self.notes.setdefault((note.code, note.place), note)
 
 
+def _add(reads: dict[str, Read], name: str, read: Read) -> None:
+    old = reads.get(name)
+    if old is None or (read.hard and not old.hard) or (old.soft and not read.soft):
+        reads[name] = read
+
+
 @dataclass(frozen=True)
 class CellFlow:
     """A cell's part in the data flow.
@@ -88,6 +98,7 @@ class CellFlow:
 
     cell: int
     reads: dict[str, Read]
+    missing: dict[str, Read]
     binds: dict[str, bool]
     changed: dict[str, bool]
     deletes: frozenset[str]

@@ -14,14 +14,16 @@ class Scope:
 
     ``weak`` are the names that are perhaps not bound, so that an outer value may show through.
     ``locals`` is set on a function's outermost scope: the names that never mean anything further out.
+    ``passed`` is set on a loop's body: the names that were looked up in it and found further out.
     """
 
-    __slots__ = ("kind", "locals", "parent", "vars", "weak")
+    __slots__ = ("kind", "locals", "parent", "passed", "vars", "weak")
 
     def __init__(self, parent: Scope | None, kind: str, locals_: frozenset[str] | None = None) -> None:
         self.parent = parent
         self.kind = kind
         self.locals = locals_
+        self.passed: set[str] | None = None
         self.vars: dict[str, Val] = {}
         self.weak: set[str] = set()
 

@@ -23,7 +23,7 @@ from jupyter_ext.pipelines.flow.values import (
 )
 from jupyter_ext.pipelines.knowledge.modules import DECORATORS
 
-_NAME_ERRORS = frozenset({"NameError", "Exception", "BaseException", "UnboundLocalError", "ImportError"})
+_NAME_ERRORS = frozenset({"NameError", "Exception", "BaseException", "UnboundLocalError"})
 _Loop = ast.For | ast.AsyncFor
 
 
@@ -140,7 +140,7 @@ class Statements(Calls):
         if base.api is not None:
             self.set_api_item(base.api, target.slice, target)
         self.mark(base)
-        self.link(base, value)
+        self.link(base, part(value) if isinstance(target.slice, ast.Slice) else value)
         self.link(base, index)
 
     def _augmented(self, node: ast.AugAssign) -> None:
@@ -282,6 +282,7 @@ class Statements(Calls):
     def _loop(self, once: Callable[[], bool], *, sure: bool) -> None:
         """Follow a loop's body; again where what it bound may reach its start."""
         scope = Scope(self.scope, self.scope.kind)
+        scope.passed = set()
         parent, self.scope = self.scope, scope
         self._loops += 1
         once()
@@ -292,17 +293,21 @@ class Statements(Calls):
         merge(parent, [scope], complete=sure)
 
     def _carried(self, scope: Scope) -> bool:
-        """Whether the body bound a name that existed before with other objects, or with a constant."""
-        parent = scope.parent
-        for name, value in scope.vars.items():
+        """Whether the body may find, in its next round, what it bound in this one; and bind that for it."""
+        parent, carried = scope.parent, False
+        for name in scope.passed or ():
+            value = scope.vars.get(name)
+            if value is None or value is DELETED:
+                continue
             before = parent.find(name)[0] if parent is not None else None
             if before is None and scope.kind == "module":
                 before = self.globals.get(name)
-            if before is not None and before is not DELETED and value is not DELETED:
-                if not value.objs <= before.objs or value.const != before.const:
-                    scope.vars[name] = join(before, value)
-                    return True
-        return False
+            if before is None or before is DELETED:
+                continue
+            if not value.objs <= before.objs or value.const != before.const:
+                scope.vars[name] = join(before, value)
+                carried = True
+        return carried
 
     def _else(self, statements: Sequence[ast.stmt]) -> None:
         if statements:

@@ -63,7 +63,7 @@ class Obj:
         if self._inner is None:
             self._inner = Obj(None, owner=self.owner)
             self._inner.symbol = self.symbol and (f"{self.symbol[0]}*", self.symbol[1])
-            self._inner._inner = self._inner
+            self._inner._inner = self._inner  # noqa: SLF001 - of its own class
         return self._inner
 
     def __repr__(self) -> str:
@@ -140,14 +140,19 @@ def part(value: Val) -> Val:
     """Something inside the value: an element, an attribute. For an object not fully known, it is itself too."""
     objs: set[Obj] = set()
     maybe: set[Obj] = set()
-    for obj, sure in value.each():
-        into = objs if sure else maybe
+    for obj in value.objs:
         if not obj.closed:
-            into.add(obj)
+            objs.add(obj)
             if obj.symbol:
-                into.add(obj.inner)
+                objs.add(obj.inner)
         for item, certain in obj.contents.items():
-            (into if certain else maybe).add(item)
+            (objs if certain else maybe).add(item)
+    for obj in value.maybe:
+        if not obj.closed:
+            maybe.add(obj)
+            if obj.symbol:
+                maybe.add(obj.inner)
+        maybe.update(obj.contents)
     return Val(frozenset(objs), frozenset(maybe - objs)) if objs or maybe else IMMUTABLE
 
 
@@ -168,7 +173,14 @@ def reach(value: Val) -> dict[Obj, bool]:
 
 def contains_callables(value: Val) -> bool:
     """Whether a function or class of the notebook can be reached from the value."""
-    return any(obj.callables for obj in value.objs) or any(obj.callables for obj in value.maybe)
+    for obj in value.objs:
+        if obj.callables:
+            return True
+    if value.maybe:
+        for obj in value.maybe:
+            if obj.callables:
+                return True
+    return False
 
 
 def package(type_: str | None) -> str:

@@ -9,6 +9,7 @@ Everything else of other people is *unknown*: it may change what it is given.
 from __future__ import annotations
 
 import sys
+from functools import lru_cache
 from typing import Literal
 
 Category = Literal["builtin", "pure", "stateful", "unknown"]
@@ -573,6 +574,7 @@ DECORATORS = frozenset(
 """What gives back the function it is given, in some wrapping that calls it."""
 
 
+@lru_cache(maxsize=8192)
 def category(api: str) -> Category:
     """How code of this API treats its arguments."""
     top = api.partition(".")[0]
@@ -589,6 +591,7 @@ def is_class(api: str) -> bool:
     return last[:1].isupper() and not last.isupper()
 
 
+@lru_cache(maxsize=8192)
 def gives_immutable(api: str) -> bool:
     """Whether what a call returns cannot be changed."""
     return api in IMMUTABLE or (api.startswith(IMMUTABLE_PREFIXES) and not is_class(api))
