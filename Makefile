@@ -35,6 +35,7 @@ $(STAMPS)/install: $(STAMPS)/venv $(PACKAGING) $(FRONTEND)
 	@echo "Installing (the first time takes two or three minutes) …"
 	@$(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN)/python \
 	  --reinstall-package jupyter-kubeflow -e '.[$(EXTRAS)]'
+	@$(BIN)/python -m compileall -q jupyter_ext spawner  # also where PYTHONDONTWRITEBYTECODE is set
 	@touch $@
 
 # --- Use ---------------------------------------------------------------------------------------------
