@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from jupyter_ext.cluster.resource import now
 from jupyter_ext.errors import KubeflowError
-from jupyter_ext.pipelines import cache, graph, notebook, parameters
+from jupyter_ext.pipelines import cache
 from jupyter_ext.pipelines.environment import environment_of
 from jupyter_ext.pipelines.exchange import CellSource
 from jupyter_ext.pipelines.executed import assemble
@@ -22,7 +22,6 @@ from jupyter_ext.pipelines.loop import LoopTask
 from jupyter_ext.pipelines.model import ANY
 from jupyter_ext.pipelines.record import Record
 from jupyter_ext.pipelines.status import DONE, seconds_between
-from jupyter_ext.pipelines.submit import with_resources
 from jupyter_ext.pipelines.task import Task, unpassable_together
 from jupyter_ext.pipelines.versions import RANDOM, Inputs, select, stale_because, visible
 
@@ -105,6 +104,10 @@ class Controller:
     def __init__(
         self, cluster: LocalCluster, resource: Resource, stop: threading.Event, early: Zygote | None = None
     ) -> None:
+        # Only now: the fork server is loading beside us.
+        from jupyter_ext.pipelines import graph, notebook, parameters
+        from jupyter_ext.pipelines.submit import with_resources
+
         self.cluster, self.resource, self.stopping = cluster, resource, stop
         spec = resource.spec
         self.source = json.loads(cluster.blobs.read(spec["pipeline"]["digest"]))
