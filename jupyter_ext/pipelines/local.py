@@ -196,7 +196,7 @@ class Controller:
         parents = self.record.parents(name)
         waiting = [parent for parent in parents if self.record.state(parent) not in DONE]
         if waiting:
-            if not self.record[name]["reason"]:
+            if not self.record[name]["reason"].startswith("Run again"):
                 listed = sorted(waiting, key=self.record.position.__getitem__)
                 self.record.update(name, reason=f"Waiting for {', '.join(listed[:3])}.")
             return False
