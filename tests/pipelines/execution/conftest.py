@@ -80,7 +80,7 @@ class Steps:
 @pytest.fixture(scope="session")
 def server(tmp_path_factory):
     home = tmp_path_factory.mktemp("home")
-    with Zygote(home, "default", ["numpy", "pandas"]) as zygote:
+    with Zygote(home, "default", ["numpy", "pandas"], cwd=home) as zygote:
         yield zygote, home
 
 

@@ -79,6 +79,8 @@ def shape(namespace):
     def visit(obj):
         if obj is None or isinstance(obj, int | str | float | np.generic):
             return obj if not isinstance(obj, np.generic) else (type(obj).__name__, obj.item())
+        if type(obj) is tuple and all(isinstance(item, int | str | float) for item in obj):
+            return obj  # whether equal tuples of numbers are one object tells nothing
         if id(obj) in numbers:
             return f"#{numbers[id(obj)]}"
         kept.append(obj)
