@@ -29,12 +29,6 @@ PLAIN: dict[str, list[Any]] = {
         "scale = 10",
         RESULT.format("bump(), count"),
     ],
-    "closures": [
-        "def make():\n    total = 0\n    def add(n):\n        nonlocal total\n        total += n\n        return total\n    def get():\n        return total\n    return add, get\nadd, get = make()",
-        "add(3)",
-        "add(4)",
-        RESULT.format("get(), [f(2) for f in [lambda x: x + get()]]"),
-    ],
     "classes": [
         "from dataclasses import dataclass\nfrom enum import Enum\nclass Colour(Enum):\n    RED = 1\n@dataclass\nclass Point:\n    x: int\n    colour: Colour = Colour.RED\n    def moved(self):\n        return Point(self.x + step)\nstep = 5",
         "p = Point(1)\npoints = {'a': p}",
@@ -113,3 +107,13 @@ SCIENCE: dict[str, list[Any]] = {
     ],
 }
 """With the libraries of the tour."""
+
+SHARED_CELLS: dict[str, list[Any]] = {
+    "closures": [
+        "def make():\n    total = 0\n    def add(n):\n        nonlocal total\n        total += n\n        return total\n    def get():\n        return total\n    return add, get\nadd, get = make()",
+        "add(3)",
+        "add(4)",
+        RESULT.format("get(), [f(2) for f in [lambda x: x + get()]]"),
+    ],
+}
+"""Two functions that share a variable of the function that made them: calling one changes the other."""

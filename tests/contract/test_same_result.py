@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from jupyter_ext import pipelines
-from tests.contract.cases import PLAIN, SCIENCE
+from tests.contract.cases import PLAIN, SCIENCE, SHARED_CELLS
 from tests.contract.conftest import notebook, with_kfp
 
 pytestmark = pytest.mark.contract
@@ -73,3 +73,11 @@ def test_plain_python_gives_what_the_notebook_gives(tmp_path):
 @pytest.mark.slow
 def test_libraries_of_science_give_what_the_notebook_gives(tmp_path):
     compared(SCIENCE, tmp_path, "kfp-data")
+
+
+@pytest.mark.xfail(
+    strict=False,
+    reason="the analysis sees no change in calling a closure, so no step waits for it (local runs too)",
+)
+def test_functions_that_share_a_variable(tmp_path):
+    compared(SHARED_CELLS, tmp_path, "kfp")
