@@ -25,7 +25,6 @@ NAMES = (
     "compile_ir",
     "big_value",
     "startup",
-    "ui_latency",
 )
 HERE = Path(__file__).resolve().parent
 
