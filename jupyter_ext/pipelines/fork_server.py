@@ -111,7 +111,6 @@ class Server:
         code = 1
         try:
             signal.set_wakeup_fd(-1)
-            gc.unfreeze()
             _Process(Channel(sock), Execution(self._home, self._shell, self._cells)).serve()
             code = 0
         except BaseException:

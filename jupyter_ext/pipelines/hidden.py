@@ -35,9 +35,14 @@ class Kind:
 
 def kinds() -> dict[str, Kind]:
     """Every kind by name, in the order in which they are applied."""
-    from jupyter_ext.pipelines import hidden_interpreter, hidden_libraries, hidden_shell
+    from jupyter_ext.pipelines import hidden_interpreter, hidden_libraries, hidden_modules, hidden_shell
 
-    return {**hidden_interpreter.KINDS, **hidden_libraries.KINDS, **hidden_shell.KINDS}
+    return {
+        **hidden_interpreter.KINDS,
+        **hidden_libraries.KINDS,
+        **hidden_shell.KINDS,
+        **hidden_modules.KINDS,
+    }
 
 
 class HiddenState:

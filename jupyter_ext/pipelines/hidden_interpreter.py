@@ -18,6 +18,7 @@ from typing import Any
 from jupyter_ext.pipelines.hidden import Kind
 
 _base_environ: dict[str, str] = {}
+_base_raw: dict[bytes, bytes] = {}
 _own_variables: set[str] = set()
 _SET_BY_IMPORTS = {"KMP_DUPLICATE_LIB_OK", "KMP_INIT_AT_FORK", "TF2_BEHAVIOR", "TORCHINDUCTOR_CACHE_DIR"}
 """Variables that libraries set when they are imported: no step has to tell another."""
@@ -27,6 +28,8 @@ def set_base_environ(environ: Mapping[str, str], own: Collection[str] = ()) -> N
     """Say what the environment was before any step; ``own`` variables belong to the process, not to the run."""
     _base_environ.clear()
     _base_environ.update(environ)
+    _base_raw.clear()
+    _base_raw.update({os.fsencode(key): os.fsencode(value) for key, value in environ.items()})
     _own_variables.clear()
     _own_variables.update(own)
 
@@ -34,6 +37,8 @@ def set_base_environ(environ: Mapping[str, str], own: Collection[str] = ()) -> N
 def _environ(_: Any) -> tuple[Any, ...]:
     """The difference to the run's start: two machines' variables must not make two cache keys."""
     before = _base_environ or os.environ
+    if _base_raw == os.environ._data:  # type: ignore[attr-defined] # noqa: SLF001 - decoding takes longer than the rest
+        return (), ()
     ignored = _own_variables | _SET_BY_IMPORTS
     now = {key: value for key, value in os.environ.items() if key not in ignored}
     changed = sorted((key, value) for key, value in now.items() if before.get(key) != value)

@@ -110,16 +110,15 @@ def _matplotlib(_: Any) -> tuple[Any, ...] | None:
     The backend is read past the mapping's own lookup, which would choose one.
     """
     library = sys.modules["matplotlib"]
-    before = library.rcParamsOrig
-    changed = []
-    for key in library.rcParams:
-        value = dict.__getitem__(library.rcParams, key)
-        if (key != "backend" or isinstance(value, str)) and value != dict.get(before, key):
-            changed.append((key, list(value) if isinstance(value, list) else value))
-    return (
-        tuple(item for item in changed if item != ("backend", "module://matplotlib_inline.backend_inline"))
-        or None
-    )
+    raw = dict.items(library.rcParams)
+    changed = [(key, value) for key, value in raw if value != dict.get(library.rcParamsOrig, key)]
+    usual = "module://matplotlib_inline.backend_inline"
+    kept = [
+        (key, list(value) if isinstance(value, list) else value)
+        for key, value in sorted(changed, key=lambda item: item[0])
+        if key != "backend" or (isinstance(value, str) and value != usual)
+    ]
+    return tuple(kept) or None
 
 
 def _set_matplotlib(state: Any, _: Any) -> None:

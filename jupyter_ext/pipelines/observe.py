@@ -124,6 +124,11 @@ _ALIASES = {"sklearn": "scikit-learn", "PIL": "pillow", "yaml": "pyyaml", "cv2":
 """Modules that are not named like their distribution."""
 
 
+def workspace_modules() -> dict[str, str]:
+    """Name to file of the loaded modules that are the user's own."""
+    return _workspace
+
+
 def learn_modules() -> None:
     """Look at the modules loaded since the last look; a fork server does it once before it forks."""
     for name in sys.modules.keys() - _known:

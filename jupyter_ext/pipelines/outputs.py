@@ -120,6 +120,7 @@ class Recorder:
         self._streams: tuple[Any, Any] | None = None
         self._owner = 0
         self._wake = -1
+        self._follower: threading.Thread | None = None
 
     # Cells
 
@@ -225,19 +226,26 @@ class Recorder:
         self._streams = (sys.stdout, sys.stderr)
         sys.stdout, sys.stderr = Stream(self, "stdout"), Stream(self, "stderr")
         stop, self._wake = os.pipe2(os.O_CLOEXEC)
-        threading.Thread(target=self._follow, args=(stop,), name="outputs", daemon=True).start()
+        self._follower = threading.Thread(target=self._follow, args=(stop,), name="outputs", daemon=True)
+        self._follower.start()
 
     def stop(self) -> None:
         """Give the standard streams back."""
-        self.drain()
+        if self._follower is not None:
+            os.close(self._wake)
+            self._follower.join()
         if self._streams is not None:
             sys.stdout, sys.stderr = self._streams
+        self.drain()
         for number, saved in self._saved:
             os.dup2(saved, number)
             os.close(saved)
         self.drain()
         self.flush_log()
-        os.close(self._wake)
+        for descriptor in (*self._pipes, *([self._log] if self._log >= 0 else [])):
+            os.close(descriptor)
+        self._pipes.clear()
+        self._log = -1
 
     def drain(self) -> None:
         """Take what is in the pipes now."""
@@ -258,6 +266,7 @@ class Recorder:
         while True:
             ready = poll.poll(200 if self._pending else 2000)
             if any(number == stop for number, _ in ready):
+                os.close(stop)
                 return
             self.drain() if ready else self.flush_log()
 

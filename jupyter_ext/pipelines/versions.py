@@ -125,7 +125,7 @@ def stale_because(
         if kind == "warnings":
             continue  # importing a library adds filters; that changes nothing a step computes
         consumed = kind in later.get("hidden", {}) or later.get("state") == "RUNNING"
-        if kind in RANDOM and not consumed:
+        if (kind in RANDOM or kind == "modules") and not consumed:
             continue
         if position.get(was_by.get(kind, ""), -1) < place:
             return f"the {kind} state"
