@@ -232,9 +232,10 @@ class BuiltinCalls(IPythonCalls):
         if base is not None:
             if base.api is not None:
                 self.effect(node, "settings", "w", base.api)
-            self.mark(base)
+            name = args.const(1)
+            self.mark(base, opened=not isinstance(name, str))
             for value in args.positional[2:]:
-                self.link(base, value)
+                self.link(base, value, name if isinstance(name, str) else None)
         return IMMUTABLE
 
     def _partial(self, args: Args) -> Val:

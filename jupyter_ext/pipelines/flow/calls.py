@@ -22,6 +22,7 @@ from jupyter_ext.pipelines.flow.values import (
     union,
 )
 from jupyter_ext.pipelines.knowledge import methods, modules
+from jupyter_ext.pipelines.knowledge.versions import copies_on_write
 
 _CHANGED_INSIDE = frozenset({"builtins", "pandas", "numpy", "polars", "pyarrow", "scipy"})
 
@@ -297,10 +298,10 @@ class Calls(BuiltinCalls):
             return IMMUTABLE
         values = args.all()
         result_type = effects.type_of(api)
-        if api in modules.VIEWS:
+        if api in modules.VIEWS and not (api.startswith("pandas.") and copies_on_write()):
             shown = [part(value) if value.objs or value.maybe else value for value in values]
             return join(self.fresh(result_type, shown), union(values).weak())
-        holds = modules.is_class(api) or kind == "stateful" or api.startswith("sklearn.")
+        holds = (modules.is_class(api) and not api.startswith("pandas.")) or kind == "stateful" or api.startswith("sklearn.")
         if not holds:
             values = [value for value in values if contains_callables(value)]
         result = self.fresh(result_type, values)

@@ -119,6 +119,9 @@ class Expressions(Functions):
     def attribute(self, base: Val, name: str, node: ast.expr) -> Val:
         """``base.name``."""
         found: list[Val] = []
+        if name == "__dict__":
+            for obj, _ in base.each():
+                obj.attributes = None
         if base.api is not None:
             found.append(self.api_attribute(f"{base.api}.{name}", node))
         rest: list[Obj] = []
@@ -138,6 +141,8 @@ class Expressions(Functions):
     def _part_by_name(self, base: Val, name: str) -> Val:
         if name not in _INDEXERS and self._is_frame(base) and copies_on_write():
             return self.fresh("pandas")
+        if name.endswith("_score_") or (name.startswith("n_") and name.endswith("_")):
+            return IMMUTABLE  # by scikit-learn's convention, a number
         return part(base)
 
     @staticmethod
@@ -320,13 +325,15 @@ class Expressions(Functions):
         """What iterating over the value gives."""
         if source.api is not None:
             return self.fresh()
+        given: list[Val] = []
         for obj, _ in source.each():
             if obj.instance is not None:
-                self.implicit(obj, ("__iter__", "__next__", "__getitem__"), node)
+                results = self.implicit(obj, ("__iter__", "__next__", "__getitem__"), node)
+                given += [part(value) if name == "__iter__" else value for name, value in results.items()]
             elif obj.random and package(obj.type) in STATEFUL:
                 self.effect(node, "rng", "r", obj.random)
                 self.effect(node, "rng", "w", obj.random)
-        return part(source)
+        return union([part(source), *given]) if given else part(source)
 
     def _await(self, node: ast.Await) -> Val:
         return self.evaluate(node.value)

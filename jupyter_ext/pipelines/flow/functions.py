@@ -19,6 +19,7 @@ from jupyter_ext.pipelines.flow.values import (
     IMMUTABLE,
     NOTHING,
     Obj,
+    Symbol,
     Val,
     join,
     of,
@@ -307,7 +308,7 @@ class Functions(Machine):
         if not others:
             return Val(callables, api=value.api)
         symbol = Obj(None, owner=self.frame.number)
-        symbol.symbol = ("param", name)
+        symbol.symbol = Symbol("param", name)
         first = others[0]
         symbol.type = first.type if all(obj.type == first.type for obj in others) else None
         symbol.instance = first.instance if all(obj.instance is first.instance for obj in others) else None
@@ -368,11 +369,9 @@ class Functions(Machine):
         replacing = _Replacement(self, summary.frame, actual, callee.closed_over)
         for obj, sure in tuple(record.mutated.items()):
             value = replacing.value(obj)
-            self.mark(
-                value, certain=sure and certain, opened=bool(obj.symbol and obj.symbol[0].endswith("*"))
-            )
-        for holder, item in tuple(record.links):
-            self.link(replacing.value(holder), replacing.all(item))
+            self.mark(value, certain=sure and certain, opened=obj in record.opened)
+        for holder, item, attribute in tuple(record.links):
+            self.link(replacing.value(holder), replacing.all(item), attribute)
         for name, (value, sure) in record.globals_.items():
             if value is DELETED:
                 continue
@@ -411,8 +410,8 @@ class Functions(Machine):
             return None
         found = klass.find(name)
         if found is None:
-            kept = klass.attributes.get(name) if obj.instance else None
-            return self._kept(obj, kept) if kept is not None else None
+            known = obj.instance and (name in klass.attributes or name in (obj.attributes or {}))
+            return self._attribute_of(obj, klass, name) if known else None
         values = []
         for item in found.objs:
             function = item.function
@@ -427,39 +426,46 @@ class Functions(Machine):
                 bound.function = Callee(function.function, of(obj), None, function.closed_over)
                 bound.callables = True
                 values.append(of(bound))
-        return union(values) if values else found
+        result = union(values) if values else found
+        if obj.attributes and name in obj.attributes:
+            result = join(result, obj.attributes[name])
+        return result
 
-    def _kept(self, obj: Obj, value: Val) -> Val:
-        """What a method put into an attribute, as seen from another one: of that kind, inside the object."""
-        objs = set()
-        for item, _ in value.each():
-            if item.function or item.klass:
-                objs.add(item)
-            elif item.frozen:
-                continue
-            else:
-                seen = Obj(item.type, owner=self.frame.number)
-                seen.instance, seen.random, seen.callables = item.instance, item.random, item.callables
-                if obj.symbol:
-                    seen.symbol = (f"{obj.symbol[0].rstrip('*')}*", obj.symbol[1])
-                else:
-                    seen.parents.add(obj)
-                    obj.contents.setdefault(seen, True)
-                objs.add(seen)
-        # It is a part of the object, and shows whatever else is put into that.
-        return Val(frozenset(objs | {obj}), api=value.api, const=NOTHING)
+    def _attribute_of(self, obj: Obj, klass: Class, name: str) -> Val:
+        """What an instance keeps; in a method's body, of the kind that any method was seen to put there."""
+        value = kept(of(obj), name)
+        seen = klass.attributes.get(name)
+        if seen is None or not obj.symbol:
+            return value
+        callables = frozenset(item for item, _ in seen.each() if item.function or item.klass)
+        others = [item for item, _ in seen.each() if not (item.function or item.klass)]
+        for item in value.objs:
+            if item.symbol and item.type is None and others and not item.symbol.inner:
+                first = others[0]
+                item.type = first.type if all(other.type == first.type for other in others) else None
+                item.instance = (
+                    first.instance if all(other.instance is first.instance for other in others) else None
+                )
+                item.random = next((other.random for other in others if other.random), "")
+                item.callables = any(other.callables for other in others)
+        if not others and (callables or seen.api):
+            return Val(callables, api=seen.api)
+        return Val(value.objs | callables, value.maybe, seen.api)
 
     # Where the subclasses know more
 
-    def implicit(self, obj: Obj, names: tuple[str, ...], node: ast.AST) -> None:
-        """Call the special methods of an instance that a statement calls."""
+    def implicit(self, obj: Obj, names: tuple[str, ...], node: ast.AST) -> dict[str, Val]:
+        """Call the special methods of an instance that a statement calls; gives what each returns."""
+        results: dict[str, Val] = {}
         if obj.instance is None:
-            return
+            return results
         for name in names:
             found = obj.instance.find(name)
             for item in found.objs if found is not None else ():
                 if item.function is not None:
-                    self.apply(Callee(item.function.function, of(obj)), Args(star=self.fresh()), node)
+                    callee = Callee(item.function.function, of(obj), None, item.function.closed_over)
+                    results[name] = self.apply(callee, Args(star=self.fresh()), node)
+        return results
 
     def evaluate(self, node: ast.expr) -> Val:
         """The value of an expression."""
@@ -515,10 +521,12 @@ class _Replacement:
         if obj.owner != self._number:
             return of(obj)
         if obj.symbol:
-            kind, name = obj.symbol
-            given = kind.startswith("param")
-            value = self._actual.get(name, IMMUTABLE) if given else self._global(name)
-            return _inside(value) if kind.endswith("*") else value
+            symbol = obj.symbol
+            given = symbol.kind == "param"
+            value = self._actual.get(symbol.name, IMMUTABLE) if given else self._global(symbol.name)
+            for name in symbol.path:
+                value = kept(value, name)
+            return _inside(value) if symbol.inner else value
         return self._copy(obj)
 
     def _global(self, name: str) -> Val:
@@ -547,6 +555,9 @@ class _Replacement:
                 self._machine.link(value, cell)
         for item in tuple(obj.contents):
             self._machine.link(value, self.value(item))
+        made.attributes = None
+        if obj.attributes is not None:
+            made.attributes = {name: self.all(item) for name, item in obj.attributes.items()}
         return value
 
     def _own(self) -> list[Obj]:
@@ -556,6 +567,20 @@ class _Replacement:
         found = {obj for value in self._frame.root.vars.values() for obj in reach(value)}
         found |= set(self._frame.symbols.values())
         return [obj for obj in found if obj.owner == self._number]
+
+
+def kept(value: Val, name: str) -> Val:
+    """What the objects keep under the name of an attribute, as far as that was seen; else any part of them."""
+    found = []
+    for obj, sure in value.each():
+        held = (obj.attributes or {}).get(name)
+        if obj.symbol:
+            symbolic = of(obj.at(name))
+            held = symbolic if held is None else join(held, symbolic)
+        if held is None:
+            held = part(of(obj))
+        found.append(held if sure else held.weak())
+    return union(found)
 
 
 def _inside(value: Val) -> Val:

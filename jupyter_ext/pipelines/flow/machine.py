@@ -15,6 +15,7 @@ from jupyter_ext.pipelines.flow.values import (
     IMMUTABLE,
     NOTHING,
     Obj,
+    Symbol,
     Val,
     contains_callables,
     join,
@@ -127,8 +128,10 @@ class Machine:
                 self.link(value, item)
         return value
 
-    def link(self, container: Val, item: Val) -> None:
-        """Note that the container now holds the item."""
+    def link(self, container: Val, item: Val, attribute: str | None = None) -> None:
+        """Note that the container now holds the item, as one of its attributes if that is given."""
+        if attribute is not None:
+            self._set_attributes(container, item, attribute)
         if not item.objs and not item.maybe:
             return
         callables = contains_callables(item)
@@ -140,7 +143,14 @@ class Machine:
             if callables and not holder.callables:
                 self._spread_callables(holder)
             if number and (holder.symbol or holder.owner != number):
-                self.record.links.append((holder, item))
+                self.record.links.append((holder, item, attribute))
+
+    @staticmethod
+    def _set_attributes(container: Val, item: Val, name: str) -> None:
+        for holder, _ in container.each():
+            if holder.attributes is not None:
+                before = holder.attributes.get(name)
+                holder.attributes[name] = item if before is None else join(before, item)
 
     @staticmethod
     def _spread_callables(obj: Obj) -> None:
@@ -160,6 +170,9 @@ class Machine:
             if not obj.frozen:
                 if opened:
                     obj.closed = False
+                    obj.attributes = None
+                    if self.frame.number:
+                        self.record.opened.add(obj)
                 self._mark(obj, sure and certain)
 
     def _mark(self, obj: Obj, certain: bool) -> None:
@@ -315,7 +328,7 @@ class Machine:
         symbol = self.frame.symbols.get(name)
         if symbol is None:
             symbol = Obj(None, owner=self.frame.number)
-            symbol.symbol = ("global", name)
+            symbol.symbol = Symbol("global", name)
             self.frame.symbols[name] = symbol
         return symbol
 

@@ -58,7 +58,8 @@ class Record:
     imports: list[tuple[str, int]] = field(default_factory=list)
     # Of a function: objects it changed that are not its own, what it put into them, what it returns.
     mutated: dict[Obj, bool] = field(default_factory=dict)
-    links: list[tuple[Obj, Val]] = field(default_factory=list)
+    opened: set[Obj] = field(default_factory=set)
+    links: list[tuple[Obj, Val, str | None]] = field(default_factory=list)
     returns: list[Val] = field(default_factory=list)
     globals_: dict[str, tuple[Val, bool]] = field(default_factory=dict)
     deps: dict[str, object] = field(default_factory=dict)

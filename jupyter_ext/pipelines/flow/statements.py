@@ -20,6 +20,7 @@ from jupyter_ext.pipelines.flow.values import (
     of,
     package,
     part,
+    union,
 )
 from jupyter_ext.pipelines.knowledge.modules import DECORATORS
 
@@ -132,7 +133,7 @@ class Statements(Calls):
                 if obj.klass is not None:
                     klass.members[target.attr] = value
         self.mark(base)
-        self.link(base, value)
+        self.link(base, value, target.attr)
 
     def _set_item(self, target: ast.Subscript, value: Val) -> None:
         base = self.evaluate_base(target.value)
@@ -156,13 +157,21 @@ class Statements(Calls):
             else:
                 self.bind(target.id, self._operate(before, node.op, value))
             return
+        before = self.evaluate(target)
         value = self.evaluate(node.value)
+        self.mark(before)
+        if isinstance(node.op, ast.Add | ast.BitOr):
+            self.link(before, part(value))
+        base = self.evaluate_base(target.value)
+        self.mark(base)
         if isinstance(target, ast.Attribute):
-            self.evaluate(target)
-            self._set_attribute(target, part(value))
-        elif isinstance(target, ast.Subscript):
-            self.evaluate(target)
-            self._set_item(target, part(value))
+            self.link(base, IMMUTABLE, target.attr)
+            if base.api is not None:
+                self.set_api(f"{base.api}.{target.attr}", target)
+        elif base.api is not None:
+            self.set_api_item(base.api, target.slice, target)
+        elif isinstance(target.slice, ast.Slice):
+            self.link(base, part(value))
 
     def _annotated(self, node: ast.AnnAssign) -> None:
         if not self.frame.number:
@@ -325,10 +334,14 @@ class Statements(Calls):
     def _with(self, node: ast.With | ast.AsyncWith) -> bool:
         for item in node.items:
             value = self.evaluate(item.context_expr)
+            given = [self._entered(value)]
             for obj, _ in value.each():
-                self.implicit(obj, ("__enter__", "__exit__", "__aenter__", "__aexit__"), item.context_expr)
+                results = self.implicit(
+                    obj, ("__enter__", "__exit__", "__aenter__", "__aexit__"), item.context_expr
+                )
+                given += [result for name, result in results.items() if name.endswith("enter__")]
             if item.optional_vars is not None:
-                self.bind_target(item.optional_vars, self._entered(value), item.optional_vars)
+                self.bind_target(item.optional_vars, union(given), item.optional_vars)
         return self.run(node.body)
 
     def _entered(self, value: Val) -> Val:

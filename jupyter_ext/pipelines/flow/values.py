@@ -9,7 +9,7 @@ each call replaces by what they stand for there.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 
 if TYPE_CHECKING:
     from jupyter_ext.pipelines.flow.functions import Callee, Class
@@ -26,6 +26,18 @@ NOTHING: Final = Nothing()
 EMPTY: Final[frozenset[Obj]] = frozenset()
 
 
+class Symbol(NamedTuple):
+    """What an object stands for in a function's body: a parameter, a global name, or what is in them.
+
+    ``path`` are attributes of it; ``inner`` is everything inside, whatever way one gets there.
+    """
+
+    kind: Literal["param", "global"]
+    name: str
+    path: tuple[str, ...] = ()
+    inner: bool = False
+
+
 class Obj:
     """An abstract object.
 
@@ -33,12 +45,12 @@ class Obj:
     ``closed``: a container of which everything inside is known, so that its parts are its ``contents`` alone.
     ``frozen``: it cannot be changed. ``random``: it draws from a global generator of that name when it works.
     ``owner``: the number of the function frame that made it, 0 for the module.
-    ``symbol``: what it stands for inside a function, ``("param", name)`` or ``("global", name)``.
+    ``attributes`` of an instance of a notebook class, None once code that cannot be seen may have set some.
     """
 
     __slots__ = (
-        *("_inner", "callables", "closed", "contents", "function", "frozen", "instance", "klass", "names"),
-        *("owner", "parents", "random", "symbol", "type"),
+        *("_inner", "attributes", "callables", "closed", "contents", "function", "frozen", "instance"),
+        *("klass", "names", "owner", "parents", "random", "symbol", "type"),
     )
 
     def __init__(self, type_: str | None = None, *, owner: int = 0, closed: bool = False) -> None:
@@ -48,13 +60,14 @@ class Obj:
         self.frozen = False
         self.callables = False
         self.random = ""
-        self.symbol: tuple[str, str] | None = None
+        self.symbol: Symbol | None = None
         self.function: Callee | None = None
         self.klass: Class | None = None
         self.instance: Class | None = None
         self.contents: dict[Obj, bool] = {}
         self.parents: set[Obj] = set()
         self.names: set[str] = set()
+        self.attributes: dict[str, Val] | None = {}
         self._inner: Obj | None = None
 
     @property
@@ -62,9 +75,21 @@ class Obj:
         """The symbol of everything inside this symbol."""
         if self._inner is None:
             self._inner = Obj(None, owner=self.owner)
-            self._inner.symbol = self.symbol and (f"{self.symbol[0]}*", self.symbol[1])
+            self._inner.symbol = self.symbol and self.symbol._replace(inner=True)
             self._inner._inner = self._inner  # noqa: SLF001 - of its own class
         return self._inner
+
+    def at(self, name: str) -> Obj:
+        """The symbol of an attribute of this symbol."""
+        symbol = self.symbol
+        assert symbol is not None
+        if symbol.inner or len(symbol.path) > 2:
+            return self.inner
+        made = Obj(None, owner=self.owner)
+        made.symbol = symbol._replace(path=(*symbol.path, name))
+        made.parents.add(self)
+        self.contents[made] = True
+        return made
 
     def __repr__(self) -> str:
         return f"<{self.symbol or self.type or 'obj'} {'/'.join(sorted(self.names))}>"
