@@ -25,6 +25,7 @@ NAMES = (
     "compile_ir",
     "big_value",
     "startup",
+    "ui_latency",
 )
 HERE = Path(__file__).resolve().parent
 
