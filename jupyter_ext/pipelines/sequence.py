@@ -85,7 +85,9 @@ class Sequencer:
             for other, _ in self._shell.before(effect.mode):
                 yield other, f"{_verb(effect)} {_named(effect)} after a shell command in it"
             for other, earlier in self._overlapping(effect):
-                yield other, f"{_verb(effect)} {_named(effect)}, which it {_verb(earlier)}"
+                same = effect.detail == earlier.detail
+                what = f", which it {_verb(earlier)}" if same else f" after it {_verb(earlier)} {_named(earlier)}"
+                yield other, f"{_verb(effect)} {_named(effect)}{what}"
         elif effect.kind in {"network", "stdin"}:
             mode = "w" if effect.kind == "stdin" else effect.mode
             for other, earlier in self._others.setdefault(effect.kind, _Uses()).before(mode):

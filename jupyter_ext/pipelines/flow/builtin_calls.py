@@ -131,8 +131,8 @@ class BuiltinCalls(IPythonCalls):
             return self._call_builtin(api[9:], args, node)
         if api == "functools.partial" and args.positional:
             return self._partial(args)
-        if api in {"copy.copy", "copy.deepcopy"} and args.positional:
-            return self._copied(args.positional[0], deep=api.endswith("deepcopy"))
+        if api in {"copy.copy", "copy.deepcopy", "sklearn.base.clone", "sklearn.clone"} and args.positional:
+            return self._copied(args.positional[0], deep=api != "copy.copy")
         if api in {"importlib.import_module", "importlib.reload"}:
             return self._import_module(api, args, node)
         if api == "os.path.join":
@@ -172,8 +172,8 @@ class BuiltinCalls(IPythonCalls):
         parts = [part(value) for value in args.positional]
         closed = all(obj.closed for value in args.all() for obj, _ in value.each())
         if name in {"enumerate", "zip"}:
-            item = self.fresh("builtins.tuple", parts, closed=True)
-            return self.fresh("builtins.list", (item,), closed=True)
+            counted = [IMMUTABLE, *parts[:1]] if name == "enumerate" else parts
+            return self.fresh("builtins.list", (self.tuple_of(counted),), closed=True)
         if name == "dict":
             parts = [join(value, part(value)) for value in parts]
         return self.fresh(f"builtins.{name}", [*parts, *args.keywords.values()], closed=closed)

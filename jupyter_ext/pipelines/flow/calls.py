@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 
 from jupyter_ext.pipelines import effects
 from jupyter_ext.pipelines.flow.builtin_calls import BuiltinCalls
@@ -157,6 +158,8 @@ class Calls(BuiltinCalls):
         for effect in effects.of_method(kind or "", name, args, base):
             self.note_effect(effect, node)
         self._draw_for_method(base, family, name, args, node)
+        if name in {"query", "eval"}:
+            self._names_in_text(args, node)
         self.call_passed(args, node, base)
         self._own_methods(base, node)
         changed = self._change_by_method(base, kind, family, name, args)
@@ -165,6 +168,12 @@ class Calls(BuiltinCalls):
         if not changed and not known and name not in methods.UNCHANGING and not self._all_frozen(base):
             return self._call_unknown_method(base, name, args, node)
         return self._method_result(base, kind, family, name, args)
+
+    def _names_in_text(self, args: Args, node: ast.AST) -> None:
+        """``df.query("a > @low")`` reads a name."""
+        text = args.const(0, "expr")
+        for name in re.findall(r"@([A-Za-z_]\w*)", text) if isinstance(text, str) else ():
+            self.lookup(name, node)
 
     @staticmethod
     def _all_frozen(base: Val) -> bool:
@@ -224,7 +233,7 @@ class Calls(BuiltinCalls):
             element = part(base)
             return join(element, default) if default is not None else element
         if family == "builtins" and kind == "builtins.dict" and name == "items":
-            pair = self.fresh("builtins.tuple", (part(base),), closed=True)
+            pair = self.tuple_of((IMMUTABLE, part(base)))
             return self.fresh("builtins.list", (pair,), closed=True)
         if name in methods.SHOWS_ITSELF and not (family == "pandas" and name in {"get", "items", "to_frame"}):
             if family == "builtins":
@@ -301,7 +310,11 @@ class Calls(BuiltinCalls):
         if api in modules.VIEWS and not (api.startswith("pandas.") and copies_on_write()):
             shown = [part(value) if value.objs or value.maybe else value for value in values]
             return join(self.fresh(result_type, shown), union(values).weak())
-        holds = (modules.is_class(api) and not api.startswith("pandas.")) or kind == "stateful" or api.startswith("sklearn.")
+        holds = (
+            (modules.is_class(api) and not api.startswith("pandas."))
+            or kind == "stateful"
+            or result_type == "sklearn"
+        )
         if not holds:
             values = [value for value in values if contains_callables(value)]
         result = self.fresh(result_type, values)

@@ -15,6 +15,7 @@ from jupyter_ext.pipelines.flow.values import (
     Obj,
     Val,
     contains_callables,
+    item,
     join,
     package,
     part,
@@ -165,6 +166,8 @@ class Expressions(Functions):
         known = next(iter(types)) if len(types) == 1 else ""
         if known == "pandas" and copies_on_write():
             return self.fresh("pandas")
+        if isinstance(index, ast.Constant) and type(index.value) is int:
+            return item(base, index.value)
         if known == "builtins" and isinstance(index, ast.Slice):
             return self.fresh(
                 "builtins.list", (part(base),), closed=all(obj.closed for obj, _ in base.each())
@@ -187,8 +190,8 @@ class Expressions(Functions):
         while isinstance(spine[-1].left, ast.BinOp):
             spine.append(spine[-1].left)
         value = self.evaluate(spine[-1].left)
-        for item in reversed(spine):
-            value = self._operate(value, item.op, self.evaluate(item.right))
+        for operation in reversed(spine):
+            value = self._operate(value, operation.op, self.evaluate(operation.right))
         return value
 
     def _operate(self, left: Val, operator: ast.operator, right: Val) -> Val:
@@ -221,7 +224,9 @@ class Expressions(Functions):
         return self.fresh(types.pop() if len(types) == 1 and types <= _ARRAYS else None)
 
     def _compare(self, node: ast.Compare) -> Val:
-        values = [self.evaluate(node.left), *(self.evaluate(item) for item in node.comparators)]
+        values = [self.evaluate(node.left), *(self.evaluate(other) for other in node.comparators)]
+        if isinstance(node.left, ast.Name) and node.left.id == "__name__" and isinstance(node.ops[0], ast.Eq):
+            return Val(const=values[0].const == values[1].const)
         if not any(value.objs or value.maybe for value in values):
             return IMMUTABLE
         types = {package(obj.type) for value in values for obj, _ in value.each()}
@@ -231,8 +236,8 @@ class Expressions(Functions):
     def _bool(self, node: ast.BoolOp) -> Val:
         result = self.evaluate(node.values[0])
         self.cond += 1
-        for item in node.values[1:]:
-            result = join(result, self.evaluate(item))
+        for operand in node.values[1:]:
+            result = join(result, self.evaluate(operand))
         self.cond -= 1
         return result
 
@@ -246,18 +251,18 @@ class Expressions(Functions):
     # Containers and texts
 
     def _sequence(self, node: ast.List | ast.Tuple | ast.Set) -> Val:
-        values = [self.evaluate(item) for item in node.elts]
-        if isinstance(node, ast.Tuple) and not any(value.objs or value.maybe for value in values):
-            return IMMUTABLE
+        values = [self.evaluate(element) for element in node.elts]
+        if isinstance(node, ast.Tuple) and not any(isinstance(element, ast.Starred) for element in node.elts):
+            return self.tuple_of(values)
         name = {ast.List: "builtins.list", ast.Tuple: "builtins.tuple"}.get(type(node), "builtins.set")
         return self.fresh(name, values, closed=True)
 
     def _dict(self, node: ast.Dict) -> Val:
         values = []
-        for key, item in zip(node.keys, node.values, strict=True):
+        for key, node_value in zip(node.keys, node.values, strict=True):
             if key is not None:
                 values.append(self.evaluate(key))
-            value = self.evaluate(item)
+            value = self.evaluate(node_value)
             values.append(value if key is not None else part(value))
         return self.fresh("builtins.dict", values, closed=True)
 
@@ -265,7 +270,7 @@ class Expressions(Functions):
         return part(self.evaluate(node.value))
 
     def _joined(self, node: ast.JoinedStr) -> Val:
-        texts = [self.evaluate(item) for item in node.values]
+        texts = [self.evaluate(piece) for piece in node.values]
         if all(isinstance(text.const, str | int) for text in texts):
             return Val(const="".join(str(text.const) for text in texts))
         return IMMUTABLE
@@ -333,7 +338,11 @@ class Expressions(Functions):
             elif obj.random and package(obj.type) in STATEFUL:
                 self.effect(node, "rng", "r", obj.random)
                 self.effect(node, "rng", "w", obj.random)
-        return union([part(source), *given]) if given else part(source)
+        if given:
+            return union([part(source), *given])
+        # Labels, rows and groups of a frame are copies.
+        frame = bool(source.objs or source.maybe) and self._is_frame(source)
+        return self.fresh("pandas") if frame else part(source)
 
     def _await(self, node: ast.Await) -> Val:
         return self.evaluate(node.value)
@@ -362,7 +371,7 @@ class Expressions(Functions):
 def _copies(index: ast.expr) -> bool:
     """Whether an array or frame gives a copy for this index: lists and conditions do, slices do not."""
     if isinstance(index, ast.Tuple):
-        return any(_copies(item) for item in index.elts)
+        return any(_copies(element) for element in index.elts)
     if isinstance(index, ast.BinOp):
         return isinstance(index.op, ast.BitAnd | ast.BitOr | ast.BitXor)
     if isinstance(index, ast.UnaryOp):

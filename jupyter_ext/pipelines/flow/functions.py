@@ -555,6 +555,8 @@ class _Replacement:
                 self._machine.link(value, cell)
         for item in tuple(obj.contents):
             self._machine.link(value, self.value(item))
+        if obj.items is not None:
+            made.items = tuple(self.all(item) for item in obj.items)
         made.attributes = None
         if obj.attributes is not None:
             made.attributes = {name: self.all(item) for name, item in obj.attributes.items()}

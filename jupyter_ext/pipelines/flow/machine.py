@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import builtins
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -127,6 +127,15 @@ class Machine:
             if item.objs or item.maybe:
                 self.link(value, item)
         return value
+
+    def tuple_of(self, values: Sequence[Val]) -> Val:
+        """A new tuple of these items."""
+        if not any(value.objs or value.maybe or value.api for value in values):
+            return IMMUTABLE
+        result = self.fresh("builtins.tuple", values, closed=True)
+        for obj in result.objs:
+            obj.items = tuple(values)
+        return result
 
     def link(self, container: Val, item: Val, attribute: str | None = None) -> None:
         """Note that the container now holds the item, as one of its attributes if that is given."""

@@ -16,6 +16,7 @@ from jupyter_ext.pipelines.flow.values import (
     Obj,
     Val,
     contains_callables,
+    item,
     join,
     of,
     package,
@@ -85,20 +86,20 @@ class Statements(Calls):
         if len(node.targets) == 1 and isinstance(target, ast.Tuple | ast.List):
             values = self._pairwise(target, node.value)
             if values is not None:
-                for item, value in zip(target.elts, values, strict=True):
-                    self.bind_target(item, value, item)
+                for entry, value in zip(target.elts, values, strict=True):
+                    self.bind_target(entry, value, entry)
                 return
         value = self.evaluate(node.value)
-        for item in node.targets:
-            self.bind_target(item, value, node)
+        for entry in node.targets:
+            self.bind_target(entry, value, node)
 
     def _pairwise(self, target: ast.Tuple | ast.List, value: ast.expr) -> list[Val] | None:
         """``a, b = x, y``: each value for itself, all evaluated before any is bound."""
         if not isinstance(value, ast.Tuple | ast.List) or len(value.elts) != len(target.elts):
             return None
-        if any(isinstance(item, ast.Starred) for item in (*target.elts, *value.elts)):
+        if any(isinstance(entry, ast.Starred) for entry in (*target.elts, *value.elts)):
             return None
-        return [self.evaluate(item) for item in value.elts]
+        return [self.evaluate(entry) for entry in value.elts]
 
     def bind_target(self, target: ast.expr, value: Val, node: ast.AST) -> None:
         """Bind a target of an assignment, a loop or a ``with``."""
@@ -114,12 +115,17 @@ class Statements(Calls):
             self.bind_target(target.value, value, node)
 
     def _unpack(self, target: ast.Tuple | ast.List, value: Val, node: ast.AST) -> None:
-        element = part(value) if value.objs or value.maybe else IMMUTABLE
-        for item in target.elts:
-            if isinstance(item, ast.Starred):
-                self.bind_target(item.value, self.fresh("builtins.list", (element,), closed=True), node)
+        count = len(target.elts)
+        starred = next(
+            (number for number, one in enumerate(target.elts) if isinstance(one, ast.Starred)), count
+        )
+        for number, one in enumerate(target.elts):
+            if isinstance(one, ast.Starred):
+                self.bind_target(one.value, self.fresh("builtins.list", (part(value),), closed=True), node)
+            elif starred == count:
+                self.bind_target(one, item(value, number, count), node)
             else:
-                self.bind_target(item, element, node)
+                self.bind_target(one, part(value), node)
 
     def _set_attribute(self, target: ast.Attribute, value: Val) -> None:
         base = self.evaluate_base(target.value)
@@ -190,8 +196,8 @@ class Statements(Calls):
             )
             self.bind(target.id, DELETED)
         elif isinstance(target, ast.Tuple | ast.List):
-            for item in target.elts:
-                self._delete_target(item)
+            for entry in target.elts:
+                self._delete_target(entry)
         elif isinstance(target, ast.Attribute):
             base = self.evaluate_base(target.value)
             if base.api is not None:
@@ -251,18 +257,18 @@ class Statements(Calls):
         return ended_all
 
     def _pattern(self, pattern: ast.pattern, subject: Val) -> None:
-        for item in ast.walk(pattern):
-            if isinstance(item, ast.MatchValue):
-                self.evaluate(item.value)
-            elif isinstance(item, ast.MatchClass):
-                self.evaluate(item.cls)
-            elif isinstance(item, ast.MatchAs | ast.MatchStar) and item.name:
-                self.bind(item.name, subject if item is pattern else join(subject, part(subject)))
-            elif isinstance(item, ast.MatchMapping):
-                for key in item.keys:
+        for entry in ast.walk(pattern):
+            if isinstance(entry, ast.MatchValue):
+                self.evaluate(entry.value)
+            elif isinstance(entry, ast.MatchClass):
+                self.evaluate(entry.cls)
+            elif isinstance(entry, ast.MatchAs | ast.MatchStar) and entry.name:
+                self.bind(entry.name, subject if entry is pattern else join(subject, part(subject)))
+            elif isinstance(entry, ast.MatchMapping):
+                for key in entry.keys:
                     self.evaluate(key)
-                if item.rest:
-                    self.bind(item.rest, part(subject))
+                if entry.rest:
+                    self.bind(entry.rest, part(subject))
 
     # Loops
 
@@ -286,7 +292,7 @@ class Statements(Calls):
         self._loop(lambda: self.run(node.body), sure=forever)
         self.cond -= not forever
         self._else(node.orelse)
-        return forever and not any(isinstance(item, ast.Break) for item in ast.walk(node))
+        return forever and not any(isinstance(entry, ast.Break) for entry in ast.walk(node))
 
     def _loop(self, once: Callable[[], bool], *, sure: bool) -> None:
         """Follow a loop's body; again where what it bound may reach its start."""
@@ -332,16 +338,16 @@ class Statements(Calls):
     # Contexts and exceptions
 
     def _with(self, node: ast.With | ast.AsyncWith) -> bool:
-        for item in node.items:
-            value = self.evaluate(item.context_expr)
+        for entry in node.items:
+            value = self.evaluate(entry.context_expr)
             given = [self._entered(value)]
             for obj, _ in value.each():
                 results = self.implicit(
-                    obj, ("__enter__", "__exit__", "__aenter__", "__aexit__"), item.context_expr
+                    obj, ("__enter__", "__exit__", "__aenter__", "__aexit__"), entry.context_expr
                 )
                 given += [result for name, result in results.items() if name.endswith("enter__")]
-            if item.optional_vars is not None:
-                self.bind_target(item.optional_vars, union(given), item.optional_vars)
+            if entry.optional_vars is not None:
+                self.bind_target(entry.optional_vars, union(given), entry.optional_vars)
         return self.run(node.body)
 
     def _entered(self, value: Val) -> Val:
@@ -394,9 +400,9 @@ class Statements(Calls):
         return True
 
     def _raise(self, node: ast.Raise) -> bool:
-        for item in (node.exc, node.cause):
-            if item is not None:
-                self.evaluate(item)
+        for entry in (node.exc, node.cause):
+            if entry is not None:
+                self.evaluate(entry)
         return True
 
     def _assert(self, node: ast.Assert) -> None:
@@ -409,12 +415,12 @@ class Statements(Calls):
     # Definitions
 
     def _function(self, node: ast.FunctionDef | ast.AsyncFunctionDef) -> None:
-        decorators = [self.evaluate_base(item) for item in node.decorator_list]
+        decorators = [self.evaluate_base(entry) for entry in node.decorator_list]
         for annotation in _annotations(node):
             self.evaluate(annotation)
         value = self.define(node)
-        for decorator, item in zip(reversed(decorators), reversed(node.decorator_list), strict=True):
-            value = self._decorate(decorator, value, item)
+        for decorator, entry in zip(reversed(decorators), reversed(node.decorator_list), strict=True):
+            value = self._decorate(decorator, value, entry)
         self.bind(node.name, value)
 
     def _decorate(self, decorator: Val, value: Val, node: ast.expr) -> Val:
@@ -437,7 +443,7 @@ class Statements(Calls):
         return result if keeps else join(result, value)
 
     def _class(self, node: ast.ClassDef) -> None:
-        decorators = [self.evaluate(item) for item in node.decorator_list]
+        decorators = [self.evaluate(entry) for entry in node.decorator_list]
         klass = Class(node.name, bases=[self.evaluate(base) for base in node.bases])
         for keyword in node.keywords:
             self.evaluate(keyword.value)
@@ -452,11 +458,11 @@ class Statements(Calls):
         value = of(obj)
         for member in (*klass.members.values(), *klass.bases):
             self.link(value, member)
-        for decorator, item in zip(decorators, node.decorator_list, strict=True):
+        for decorator, entry in zip(decorators, node.decorator_list, strict=True):
             if not (
                 decorator.api and (decorator.api in DECORATORS or decorator.api.startswith("dataclasses."))
             ):
-                self.call_value(decorator, Args([value]), item)
+                self.call_value(decorator, Args([value]), entry)
         self.bind(node.name, value)
 
     # Imports
@@ -502,7 +508,7 @@ def _annotations(node: ast.FunctionDef | ast.AsyncFunctionDef) -> list[ast.expr]
 def _surely_runs(node: ast.expr) -> bool:
     """Whether iterating over this gives at least one element."""
     if isinstance(node, ast.List | ast.Tuple | ast.Set):
-        return bool(node.elts) and not all(isinstance(item, ast.Starred) for item in node.elts)
+        return bool(node.elts) and not all(isinstance(entry, ast.Starred) for entry in node.elts)
     if isinstance(node, ast.Constant):
         return bool(node.value)
     if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):

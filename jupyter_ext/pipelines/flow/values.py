@@ -45,12 +45,13 @@ class Obj:
     ``closed``: a container of which everything inside is known, so that its parts are its ``contents`` alone.
     ``frozen``: it cannot be changed. ``random``: it draws from a global generator of that name when it works.
     ``owner``: the number of the function frame that made it, 0 for the module.
+    ``items`` of a tuple, each for itself, None if they are not known.
     ``attributes`` of an instance of a notebook class, None once code that cannot be seen may have set some.
     """
 
     __slots__ = (
         *("_inner", "attributes", "callables", "closed", "contents", "function", "frozen", "instance"),
-        *("klass", "names", "owner", "parents", "random", "symbol", "type"),
+        *("items", "klass", "names", "owner", "parents", "random", "symbol", "type"),
     )
 
     def __init__(self, type_: str | None = None, *, owner: int = 0, closed: bool = False) -> None:
@@ -67,6 +68,7 @@ class Obj:
         self.contents: dict[Obj, bool] = {}
         self.parents: set[Obj] = set()
         self.names: set[str] = set()
+        self.items: tuple[Val, ...] | None = None
         self.attributes: dict[str, Val] | None = {}
         self._inner: Obj | None = None
 
@@ -179,6 +181,17 @@ def part(value: Val) -> Val:
                 maybe.add(obj.inner)
         maybe.update(obj.contents)
     return Val(frozenset(objs), frozenset(maybe - objs)) if objs or maybe else IMMUTABLE
+
+
+def item(value: Val, index: int, length: int | None = None) -> Val:
+    """One item of a tuple, of that length if it is to be unpacked; any part where the items are not known."""
+    found = []
+    for obj, sure in value.each():
+        items = obj.items
+        if items is None or not -len(items) <= index < len(items) or length not in {None, len(items)}:
+            return part(value)
+        found.append(items[index] if sure else items[index].weak())
+    return union(found)
 
 
 def reach(value: Val) -> dict[Obj, bool]:
