@@ -97,7 +97,8 @@ def test_submitters_killed_at_any_moment_leave_all_or_nothing(home, cluster, run
         if cluster.store.find("Run", name):
             made += 1
             delay *= 0.6
-            assert runner.finished(name).phase == "SUCCEEDED"
+            ended = runner.finished(name)
+            assert ended.phase == "SUCCEEDED", ended.reason
     with cluster.store.reading() as connection:
         assert connection.execute("SELECT count(*) FROM workloads").fetchone()[0] == made
     os.close(reading)

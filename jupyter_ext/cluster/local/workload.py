@@ -317,12 +317,25 @@ def _decide(cluster: LocalCluster, row: Row, outcome: str | None) -> tuple[Resou
         return record.conclude(cluster, row, "CANCELED", "It was stopped."), None
     if row.process is None and outcome is None:  # nobody came to start it
         return resource, record.claim(cluster, row, "")
+    if outcome is None and _never_began(cluster, row):
+        return resource, record.claim(cluster, row, "")
     from jupyter_ext.cluster.local.cause import cause_of_death
 
     cause = outcome or cause_of_death(cluster, row, _exits.get(row.token))
     if record.may_restart(row):
         return resource, record.claim(cluster, row, cause)
     return record.conclude(cluster, row, "FAILED", f"{cause} {record.advice(row)}"), None
+
+
+def _never_began(cluster: LocalCluster, row: Row) -> bool:
+    """Whether the process was lost on its way to the controller, most likely together with who started it.
+
+    Nothing was done yet, so another attempt repeats nothing, whatever the restart policy. One that left a word
+    (a broken interpreter, a missing folder) would leave it again.
+    """
+    return (
+        row.running_since is None and row.restarts < MAX_RESTARTS and not cluster.log(row.uid).tail(1).strip()
+    )
 
 
 def _is_gone(cluster: LocalCluster, row: Row) -> bool:
