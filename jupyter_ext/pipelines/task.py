@@ -172,7 +172,7 @@ class Task:
         """What a process is told; ``unit`` names the step or one iteration of it."""
         controller, step = self.controller, self.step
         attempt = controller.record[step.name]["attempt"]
-        changes = {*step.writes, *step.may_write, *step.deletes}
+        changes = {*step.writes, *step.may_write, *step.deletes, *self.inputs.functions}
         told: dict[str, Any] = {
             "cells": tuple(CellSource(cell.index, cell.id, cell.source) for cell in step.cells),
             "inputs": self.inputs.refs,

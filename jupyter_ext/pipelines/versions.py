@@ -39,6 +39,7 @@ class Inputs:
     made_by: Mapping[str, str]
     hidden: Mapping[str, str]
     hidden_by: Mapping[str, str]
+    functions: frozenset[str] = frozenset()
 
     @property
     def contents(self) -> dict[str, str]:
@@ -79,8 +80,14 @@ def visible(finished: Iterable[tuple[Mapping[str, Any], Iterable[ValueRef]]]) ->
 
 def select(step: Step, seen: Visible) -> Inputs:
     """The part of what is visible that the step needs, with what its functions refer to."""
-    changes = {*step.writes, *step.may_write}
     every = ANY in step.reads
+    # Calling a function may change what it closes over, and through it what other functions see.
+    functions = {
+        name
+        for name in ({*seen.refs} if every else {*step.reads} & {*seen.refs})
+        if seen.refs[name].types.get(name, "").rpartition(".")[2] == "function"
+    }
+    changes = {*step.writes, *step.may_write, *functions}
     refs = inputs_for(
         seen.refs,
         ALL if every else [name for name in step.reads if name in seen.refs],
@@ -89,7 +96,7 @@ def select(step: Step, seen: Visible) -> Inputs:
     live = {name: holder for name, holder in sorted(seen.live.items()) if every or name in step.reads}
     given = {name for ref in refs for name in ref.names} | set(live)
     used = {name: seen.made_by[name] for name in given}
-    return Inputs(refs, live, used, dict(seen.hidden), dict(seen.hidden_by))
+    return Inputs(refs, live, used, dict(seen.hidden), dict(seen.hidden_by), frozenset(functions))
 
 
 def changed_names(status: Mapping[str, Any]) -> set[str]:

@@ -108,3 +108,18 @@ def test_a_change_that_the_analysis_could_not_see_is_passed_on(write: Write) -> 
     assert printed(made).strip() in {"1", "2"}
     if printed(made).strip() == "2":
         assert states(made) == {"start": "SUCCEEDED", "a": "SUCCEEDED", "b": "SUCCEEDED"}
+
+
+def test_functions_that_share_a_variable_see_each_others_changes(write: Write) -> None:
+    """No line of the code shows the change: the run notices it, and runs again what had read too early."""
+    made = finished(
+        write(
+            "def make():\n    total = 0\n    def add(n):\n        nonlocal total\n        total += n\n"
+            "    def get():\n        return total\n    return add, get\nadd, get = make()",
+            "add(3)",
+            "add(4)",
+            "print(get())",
+        ),
+        cache=False,
+    )
+    assert printed(made) == "7\n", made.reason
