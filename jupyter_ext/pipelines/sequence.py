@@ -86,7 +86,11 @@ class Sequencer:
                 yield other, f"{_verb(effect)} {_named(effect)} after a shell command in it"
             for other, earlier in self._overlapping(effect):
                 same = effect.detail == earlier.detail
-                what = f", which it {_verb(earlier)}" if same else f" after it {_verb(earlier)} {_named(earlier)}"
+                what = (
+                    f", which it {_verb(earlier)}"
+                    if same
+                    else f" after it {_verb(earlier)} {_named(earlier)}"
+                )
                 yield other, f"{_verb(effect)} {_named(effect)}{what}"
         elif effect.kind in {"network", "stdin"}:
             mode = "w" if effect.kind == "stdin" else effect.mode
