@@ -303,11 +303,11 @@ class Form:
 
     def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> Any:
         del include, exclude
-        from jupyter_ext.pipelines.widgets import WIDGET, _view_of
+        from jupyter_ext.display.live import WIDGET, view_of
 
         text = f"A form to run {self.model.path}"
         code = f"<pre>{self.model.code()}</pre>"
-        return {"text/plain": text, "text/html": code, WIDGET: _view_of(self.box).get(WIDGET)}
+        return {"text/plain": text, "text/html": code, WIDGET: view_of(self.box).get(WIDGET)}
 
 
 def sys_error(error: KubeflowError) -> None:

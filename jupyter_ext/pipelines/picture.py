@@ -1,7 +1,6 @@
 """Runs and pipelines as text, HTML and SVG: what a notebook shows without any front end of ours.
 
-Functions of values. Every text from a notebook is escaped. Colours are JupyterLab's theme variables, with
-values for front ends that have none.
+Functions of values. Every text from a notebook is escaped.
 """
 
 from __future__ import annotations
@@ -10,38 +9,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 from typing import TYPE_CHECKING, Any
 
+from jupyter_ext.display.look import duration, failure, look, metrics, number
+
 if TYPE_CHECKING:
     from jupyter_ext.cluster.resource import Resource
     from jupyter_ext.pipelines.model import Pipeline
 
 MOST_NODES = 60
 """A graph with more is not drawn here; the sidebar's view has zoom."""
-
-_LOOKS = {
-    "PENDING": ("·", "waiting", "--jp-ui-font-color2", "#757575"),
-    "RUNNING": ("▸", "running", "--jp-info-color1", "#1976d2"),
-    "SUCCEEDED": ("✓", "done", "--jp-success-color1", "#388e3c"),
-    "SKIPPED": ("\u2013", "skipped", "--jp-ui-font-color2", "#757575"),
-    "FAILED": ("✗", "failed", "--jp-error-color1", "#d32f2f"),
-    "CANCELING": ("▸", "stopping", "--jp-warn-color1", "#f57c00"),
-    "CANCELED": ("■", "stopped", "--jp-warn-color1", "#f57c00"),
-    "PAUSED": ("‖", "paused", "--jp-ui-font-color2", "#757575"),
-}
-
-
-def _look(state: str) -> tuple[str, str, str]:
-    """Give mark, word and CSS colour of a state."""
-    mark, word, variable, colour = _LOOKS.get(state, _LOOKS["PENDING"])
-    return mark, word, f"var({variable}, {colour})"
-
-
-def duration(value: float | None) -> str:
-    """Give seconds with their unit."""
-    if value is None:
-        return ""
-    if value < 0.9995:
-        return f"{value * 1000:.0f} ms"
-    return f"{value:.1f} s" if value < 60 else f"{int(value) // 60} min {int(value) % 60} s"
 
 
 def run_text(resource: Resource) -> str:
@@ -53,10 +28,10 @@ def run_text(resource: Resource) -> str:
     steps = status.get("steps") or []
     width = max((len(step["name"]) for step in steps), default=0)
     lines += [
-        f"  {_look(step['state'])[0]} {step['name'].ljust(width)}  {_word(step)} {duration(step.get('seconds'))}".rstrip()
+        f"  {look(step['state'])[0]} {step['name'].ljust(width)}  {_word(step)} {duration(step.get('seconds'))}".rstrip()
         for step in steps
     ]
-    lines += [f"  {name} = {_number(value)}" for name, value in (status.get("metrics") or {}).items()]
+    lines += [f"  {name} = {number(value)}" for name, value in (status.get("metrics") or {}).items()]
     return "\n".join(lines)
 
 
@@ -64,7 +39,7 @@ def run_html(resource: Resource) -> str:
     """Give a run as one block of HTML: head, graph, steps, error, metrics."""
     status = resource.status
     steps: Sequence[Mapping[str, Any]] = status.get("steps") or []
-    mark, word, colour = _look(resource.phase)
+    mark, word, colour = look(resource.phase)
     head = (
         f'<div><b style="color:{colour}">{mark} {escape(word)}</b> <b>{escape(resource.title)}</b> '
         f"<code>{escape(resource.name)}</code> {duration(status.get('seconds'))}</div>"
@@ -75,18 +50,18 @@ def run_html(resource: Resource) -> str:
     edges = [(edge["source"], edge["target"]) for edge in graph.get("edges", ())]
     picture = graph_svg(names, edges, states)
     body = f'<div style="display:flex;gap:24px;align-items:flex-start;flex-wrap:wrap">{picture}{_steps(steps)}</div>'
-    parts = (head, _error(resource), body, _metrics(status.get("metrics") or {}))
+    parts = (head, _error(resource), body, metrics(status.get("metrics") or {}))
     return f'<div style="font-size:13px;line-height:1.5">{"".join(parts)}</div>'
 
 
 def _word(step: Mapping[str, Any]) -> str:
-    return "cached" if step.get("cached") else _look(step["state"])[1]
+    return "cached" if step.get("cached") else look(step["state"])[1]
 
 
 def _steps(steps: Iterable[Mapping[str, Any]]) -> str:
     rows = []
     for step in steps:
-        mark, _, colour = _look(step["state"])
+        mark, _, colour = look(step["state"])
         indent = "padding-left:20px;" if step.get("parent") else ""
         shown = step["state"] in {"PENDING", "SKIPPED"}
         note = escape(str(step.get("reason") or "").split("\n", 1)[0][:160]) if shown else ""
@@ -104,25 +79,7 @@ def _error(resource: Resource) -> str:
     """Give why it failed, with the traceback folded away."""
     error: Mapping[str, Any] = resource.status.get("error") or {}
     sentence = resource.reason or str(error.get("message") or error.get("what") or "")
-    if resource.phase != "FAILED":
-        return f"<div>{escape(sentence)}</div>" if sentence else ""
-    traceback = "\n".join(str(line).rstrip("\n") for line in error.get("traceback") or ())
-    details = (
-        f"<details><summary>Traceback</summary><pre>{escape(traceback)}</pre></details>" if traceback else ""
-    )
-    return f'<div role="alert" style="color:{_look("FAILED")[2]}">{escape(sentence)}</div>{details}'
-
-
-def _number(value: object) -> str:
-    return f"{value:.6g}" if isinstance(value, float) else str(value)
-
-
-def _metrics(metrics: Mapping[str, object]) -> str:
-    rows = "".join(
-        f'<tr><td style="text-align:left">{escape(name)}</td><td style="text-align:right">{escape(_number(value))}</td></tr>'
-        for name, value in metrics.items()
-    )
-    return f'<table aria-label="Metrics"><tbody>{rows}</tbody></table>' if rows else ""
+    return failure(sentence, resource.phase, [str(line) for line in error.get("traceback") or ()])
 
 
 def layers(names: Sequence[str], edges: Iterable[tuple[str, str]]) -> list[list[str]]:
@@ -187,7 +144,7 @@ def _line(source: tuple[float, float], target: tuple[float, float]) -> str:
 
 def _box(name: str, place: tuple[float, float], state: str | None) -> str:
     x, y = place
-    mark, word, colour = _look(state) if state else ("", "", "var(--jp-border-color1, #bdbdbd)")
+    mark, word, colour = look(state) if state else ("", "", "var(--jp-border-color1, #bdbdbd)")
     short = name if len(name) <= _LONGEST else name[: _LONGEST - 1] + "…"
     title = f"{name}: {word}" if word else name
     return (
@@ -227,7 +184,7 @@ def pipeline_html(pipeline: Pipeline) -> str:
     )
     picture = graph_svg(names, [(edge.source, edge.target) for edge in pipeline.edges], {})
     problems = "".join(
-        f'<li style="color:{_look("FAILED" if problem.severity == "error" else "CANCELED")[2]}">'
+        f'<li style="color:{look("FAILED" if problem.severity == "error" else "CANCELED")[2]}">'
         f"{escape(problem.severity)}: {escape(str(problem))}</li>"
         for problem in pipeline.problems
     )
@@ -249,7 +206,7 @@ def runs_html(resources: Iterable[Resource]) -> str:
     """Give runs as a table, in the order given."""
     rows = []
     for resource in resources:
-        mark, word, colour = _look(resource.phase)
+        mark, word, colour = look(resource.phase)
         cells = (
             f'<td style="text-align:left"><code>{escape(resource.name)}</code></td>',
             f'<td style="text-align:left;color:{colour}">{mark} {word}</td>',

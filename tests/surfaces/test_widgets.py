@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 
 from jupyter_ext import pipelines
-from jupyter_ext.pipelines.follower import Follower
-from jupyter_ext.pipelines.widgets import RunsView, _run_widget, act, actions, mimebundle
+from jupyter_ext.display.follower import Follower
+from jupyter_ext.display.live import act, live_widget
+from jupyter_ext.pipelines.widgets import PICTURE, RunsView, actions, mimebundle
 
 
 @pytest.fixture
@@ -51,7 +52,7 @@ def test_without_a_front_end_there_is_text_and_html(running):
 
 
 def test_the_widget_carries_the_picture_and_what_can_be_done(running):
-    widget = _run_widget(running, running.resource)
+    widget = live_widget(running, running.resource, PICTURE)
     assert "train" in widget.html
     assert widget.actions == [("stop", "Stop")]
     assert widget.label == "Run one"
@@ -64,7 +65,7 @@ def test_a_finished_run_offers_nothing(put_run):
 
 def test_an_unknown_button_does_nothing(running):
     for message in (None, [], {}, {"action": "__init__"}, {"action": ["stop"]}):
-        act(running, message)
+        act(running, message, PICTURE)
     assert running.state == "RUNNING"
 
 

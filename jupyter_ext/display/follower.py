@@ -1,29 +1,43 @@
-"""A thread that tells each new state of a run, until the run has finished."""
+"""A thread that tells each new state of something that runs, until it has finished."""
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from jupyter_ext.errors import NotFound
 
 if TYPE_CHECKING:
     from jupyter_ext.cluster.resource import Resource
-    from jupyter_ext.pipelines import Run
 
 Told = Callable[["Resource"], None]
 
 
-class Follower:
-    """Calls ``told`` with the run's resource whenever it changed, at most every ``interval`` seconds."""
+class Handle(Protocol):
+    """A run, a job, an experiment: ``resource`` reads the present state; raises NotFound once it is deleted."""
 
-    def __init__(self, run: Run, told: Told, interval: float) -> None:
-        self._run = run
+    @property
+    def name(self) -> str:
+        """The resource's name."""
+
+    @property
+    def resource(self) -> Resource:
+        """The resource as it is now."""
+
+    def stop(self) -> object:
+        """Ask it to stop."""
+
+
+class Follower:
+    """Calls ``told`` with the resource whenever it changed, at most every ``interval`` seconds."""
+
+    def __init__(self, handle: Handle, told: Told, interval: float) -> None:
+        self._handle = handle
         self._told = told
         self._interval = interval
         self._stopped = threading.Event()
-        self._thread = threading.Thread(target=self._follow, name=f"follow-{run.name}", daemon=True)
+        self._thread = threading.Thread(target=self._follow, name=f"follow-{handle.name}", daemon=True)
 
     def start(self) -> Follower:
         """Begin; gives itself."""
@@ -31,7 +45,7 @@ class Follower:
         return self
 
     def stop(self) -> None:
-        """End without waiting for the run."""
+        """End without waiting for what is followed."""
         self._stopped.set()
 
     def join(self, timeout: float | None = None) -> None:
@@ -42,7 +56,7 @@ class Follower:
         version = -1
         while not self._stopped.is_set():
             try:
-                resource = self._run.resource
+                resource = self._handle.resource
             except NotFound:
                 return
             except Exception:
