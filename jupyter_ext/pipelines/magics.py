@@ -1,4 +1,4 @@
-"""Magics: ``%load_ext jupyter_ext`` gives ``%%step``, ``%%parameters``, ``%pipeline`` and ``%runs``.
+"""``%%step``, ``%%parameters``, ``%pipeline`` and ``%runs``.
 
 In a live kernel ``%%step`` runs its cell as the pipeline would; as a pipeline, the notebook is read without
 being executed, and the line says the same there. Loading costs a few milliseconds: what a magic needs is
@@ -12,30 +12,25 @@ from __future__ import annotations
 
 import os
 import re
-import shlex
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import wraps
+from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any
 
-from IPython.core.completer import CompletionContext, SimpleCompletion, SimpleMatcherResult, context_matcher
-from IPython.core.error import UsageError
 from IPython.core.magic import Magics, cell_magic, line_magic, magics_class, no_var_expand
 from IPython.core.magic_arguments import argument, magic_arguments
 
-from jupyter_ext.errors import Invalid, KubeflowError
+from jupyter_ext.display.magic import arguments, options, told
+from jupyter_ext.errors import Invalid
 
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
 
     from jupyter_ext.pipelines.settings import Settings
     from jupyter_ext.pipelines.widgets import RunsView
-
-P = ParamSpec("P")
-T = TypeVar("T")
 
 ACTIONS = ("check", "run", "code", "compile", "form")
 
@@ -47,20 +42,6 @@ class Done:
     name: str
     state: str
     seconds: float
-
-
-def told(method: Callable[P, T]) -> Callable[P, T]:
-    """Turn KubeflowErrors into the one line that IPython shows for wrong usage."""
-
-    @wraps(method)
-    def inner(*args: P.args, **kwargs: P.kwargs) -> T:
-        __tracebackhide__ = True
-        try:
-            return method(*args, **kwargs)
-        except KubeflowError as error:
-            raise UsageError(str(error)) from None
-
-    return inner
 
 
 def run_here(shell: Any, cell: str, **how: Any) -> str:
@@ -189,7 +170,7 @@ class PipelineMagics(Magics):
         """
         from jupyter_ext.pipelines.snippets import read_parameters
 
-        args = _arguments(self.pipeline, line)
+        args = arguments(self.pipeline, line)
         path = Path(args.file) if args.file else current_notebook(self.namespace)
         values = read_parameters(args.parameter)
         return getattr(self, f"_{args.action}")(path, values, args)
@@ -255,7 +236,7 @@ class PipelineMagics(Magics):
         from jupyter_ext import pipelines
         from jupyter_ext.pipelines.widgets import RunsView
 
-        args = _arguments(self.runs, line)
+        args = arguments(self.runs, line)
         if args.limit < 1:
             raise Invalid("--limit must be at least 1")
         return RunsView(pipelines.runs(limit=args.limit, state=args.state and args.state.upper()))
@@ -269,15 +250,6 @@ def _numbered(line: str, cell: str) -> str:
     return found[2] if found else cell
 
 
-def _arguments(magic: Any, line: str) -> Any:
-    """Read a line as a shell would: IPython's own reader leaves quotation marks in the values."""
-    try:
-        words = shlex.split(line)
-    except ValueError:
-        raise UsageError("a quotation mark is not closed") from None
-    return magic.parser.parse_args(words)
-
-
 def _step_line(line: str) -> tuple[str, Settings]:
     """Read the line as the pipeline does; raises Invalid for the first thing that is wrong."""
     from jupyter_ext.pipelines import stepline
@@ -289,56 +261,24 @@ def _step_line(line: str) -> tuple[str, Settings]:
     return str(marks.name), marks.settings
 
 
-def _offers(line: str) -> Iterator[str]:
-    """Give the words that may stand where a line of ours is being typed."""
-    head, _, rest = line.partition(" ")
-    *before, _ = rest.split(" ")
+def offers(head: str, before: list[str]) -> Iterator[str]:
+    """Give the words that may stand behind ``before`` in a line that begins with the magic ``head``."""
     last = before[-1] if before else ""
     if head == "%%step":
         from jupyter_ext.pipelines.stepline import _FLAGS, _OPTIONS
 
         yield from ("on", "off") if last == "--cache" else (*_OPTIONS, *_FLAGS)
     elif head in {"%pipeline", "%runs"}:
-        parser = getattr(PipelineMagics, head[1:]).parser
         if head == "%pipeline" and not [word for word in before if word]:
             yield from ACTIONS
-        options = parser._option_string_actions  # noqa: SLF001 - argparse has no other list of them
-        yield from (word for word in options if word.startswith("--"))
-
-
-@context_matcher()
-def complete(context: CompletionContext) -> SimpleMatcherResult:
-    """Complete options of our magics; IPython itself completes their names."""
-    line = context.line_with_cursor[: context.cursor_position].lstrip()
-    # "x = %pipeline ru" is one of ours too.
-    found = re.search(r"(?:^|=\s*)(%%?(?:step|pipeline|runs) .*)$", line)
-    if found is None:
-        return {"completions": []}
-    word = re.split(r"\s", found[1])[-1]
-    offers = [offer for offer in dict.fromkeys(_offers(found[1])) if offer.startswith(word)]
-    # The token that IPython replaces may begin after the dashes.
-    cut = len(word) - len(context.token) if word.endswith(context.token) else 0
-    completions = [SimpleCompletion(text=offer[cut:], type="option") for offer in offers]
-    return {"completions": completions, "suppress": bool(completions) and bool(word)}
+        yield from options(getattr(PipelineMagics, head[1:]))
 
 
 def load(ip: InteractiveShell) -> None:
     """``%load_ext jupyter_ext``."""
-    ip.register_magics(PipelineMagics)
-    if complete not in (matchers := _matchers(ip)):
-        matchers.append(complete)
+    import_module("jupyter_ext.magics").load(ip)
 
 
 def unload(ip: InteractiveShell) -> None:
     """``%unload_ext jupyter_ext``."""
-    for kind, names in PipelineMagics.magics.items():
-        for name in names:
-            ip.magics_manager.magics[kind].pop(name, None)
-    ip.magics_manager.registry.pop("PipelineMagics", None)
-    if complete in (matchers := _matchers(ip)):
-        matchers.remove(complete)
-
-
-def _matchers(ip: Any) -> list[Any]:
-    """Give the completer's list of additions; the shell that executes a step of a run has no completer."""
-    return [] if ip.Completer is None else ip.Completer.custom_matchers
+    import_module("jupyter_ext.magics").unload(ip)
