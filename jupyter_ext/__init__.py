@@ -12,17 +12,20 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
 
-    from jupyter_ext import cluster, errors, pipelines
+    from jupyter_ext import cluster, errors, pipelines, training, tuning
+    from jupyter_ext.training.reporting import report
 
 __version__ = "0.1.0"
-__all__ = ["__version__", "cluster", "errors", "pipelines"]
+__all__ = ["__version__", "cluster", "errors", "pipelines", "report", "training", "tuning"]
 
-_PARTS = frozenset({"cluster", "errors", "pipelines"})
+_PARTS = frozenset({"cluster", "errors", "pipelines", "training", "tuning"})
 
 
 def __getattr__(name: str) -> Any:
     if name in _PARTS:
         return import_module(f"{__name__}.{name}")
+    if name == "report":
+        return import_module(f"{__name__}.training.reporting").report
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 

@@ -46,8 +46,9 @@ class Cluster(Protocol):
         limit: int | None = None,
         before: str | int | None = None,
         summary: bool = False,
+        owner: str | None = None,
     ) -> ResourceList:
-        """Newest first."""
+        """Newest first; with ``owner`` those that belong to the resource of this UID."""
 
     def watch(
         self,

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 TERMINAL: Final = frozenset({"SUCCEEDED", "FAILED", "CANCELED", "SKIPPED"})
 """Phases that never change again by themselves."""
+RESTING: Final = TERMINAL | {"PAUSED"}
+"""Phases in which no process has anything to do."""
 
 
 class Kind(NamedTuple):
@@ -27,7 +29,15 @@ class Kind(NamedTuple):
 KINDS: Final[dict[str, Kind]] = {
     "Run": Kind("pipelines.kubeflow.org/v2beta1", "runs"),
     "RecurringRun": Kind("pipelines.kubeflow.org/v2beta1", "recurringruns"),
+    "TrainJob": Kind("trainer.kubeflow.org/v1alpha1", "trainjobs"),
+    "Experiment": Kind("kubeflow.org/v1beta1", "experiments"),
+    "Trial": Kind("kubeflow.org/v1beta1", "trials"),
+    "TFJob": Kind("kubeflow.org/v1", "tfjobs"),
+    "PyTorchJob": Kind("kubeflow.org/v1", "pytorchjobs"),
+    "XGBoostJob": Kind("kubeflow.org/v1", "xgboostjobs"),
 }
+
+_JOB_HEAVY: Final = ("status.ranks", "status.error.traceback", "status.result.text")
 
 HEAVY: Final[dict[str, tuple[str, ...]]] = {
     "Run": (
@@ -39,6 +49,12 @@ HEAVY: Final[dict[str, tuple[str, ...]]] = {
         "status.error.traceback",
         "status.error.locals",
     ),
+    "TrainJob": ("spec.trainer.command", "spec.trainer.args", "spec.runtimePatches", *_JOB_HEAVY),
+    "TFJob": ("spec.tfReplicaSpecs", *_JOB_HEAVY),
+    "PyTorchJob": ("spec.pytorchReplicaSpecs", *_JOB_HEAVY),
+    "XGBoostJob": ("spec.xgbReplicaSpecs", *_JOB_HEAVY),
+    "Experiment": ("spec.trialTemplate", "status.error.traceback"),
+    "Trial": ("spec.runSpec", "status.error.traceback"),
 }
 """What a summary of the kind leaves out, so that thousands of them list without parsing megabytes."""
 
@@ -92,6 +108,11 @@ class Resource:
     def finished(self) -> bool:
         """Whether the phase is one that never changes again by itself."""
         return self.phase in TERMINAL
+
+    @property
+    def resting(self) -> bool:
+        """Whether it is finished or paused: no process has anything to do."""
+        return self.phase in RESTING
 
     @property
     def title(self) -> str:

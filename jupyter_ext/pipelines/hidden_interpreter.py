@@ -22,6 +22,8 @@ _base_raw: dict[bytes, bytes] = {}
 _own_variables: set[str] = set()
 _SET_BY_IMPORTS = {"KMP_DUPLICATE_LIB_OK", "KMP_INIT_AT_FORK", "TF2_BEHAVIOR", "TORCHINDUCTOR_CACHE_DIR"}
 """Variables that libraries set when they are imported: no step has to tell another."""
+_SET_FOR_STEPS = {"JUPYTER_KUBEFLOW_UNIT"}
+"""Variables that say which step this is: each step has its own."""
 
 
 def set_base_environ(environ: Mapping[str, str], own: Collection[str] = ()) -> None:
@@ -39,7 +41,7 @@ def _environ(_: Any) -> tuple[Any, ...]:
     before = _base_environ or os.environ
     if _base_raw == os.environ._data:  # type: ignore[attr-defined] # noqa: SLF001 - decoding takes longer than the rest
         return (), ()
-    ignored = _own_variables | _SET_BY_IMPORTS
+    ignored = _own_variables | _SET_BY_IMPORTS | _SET_FOR_STEPS
     now = {key: value for key, value in os.environ.items() if key not in ignored}
     changed = sorted((key, value) for key, value in now.items() if before.get(key) != value)
     return tuple(changed), tuple(sorted(set(before) - set(now) - ignored))

@@ -7,7 +7,7 @@ import time
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from jupyter_ext.cluster.local.devices import Request, Waiting
+from jupyter_ext.cluster.local.devices import UNIT, Request, Waiting
 from jupyter_ext.cluster.resource import parse_cpu, parse_memory
 from jupyter_ext.errors import Invalid, Unfit, Where
 from jupyter_ext.pipelines.exchange import CellSource, Loop, StepError, StepRequest, StepResult
@@ -164,7 +164,7 @@ class Task:
         return None if loop is None else Loop(loop.var, loop.expr, index, items)
 
     def _execute(self, index: int | None, request: StepRequest, lease: Lease) -> None:
-        request = replace(request, env={**lease.env(), **request.env})
+        request = replace(request, env={**lease.env(), UNIT: lease.unit, **request.env})
         inside = next((self.controller.holders[name] for name in self.inputs.holders), None)
         self._running[index] = Execution(self.controller, request, lease, self.step.timeout, inside)
 

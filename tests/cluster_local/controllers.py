@@ -142,3 +142,30 @@ def succeed_and_die(cluster, resource, stop):
     """Finish, and be killed before the process could end."""
     _set(cluster, resource, phase="SUCCEEDED")
     os.kill(os.getpid(), signal.SIGKILL)
+
+
+def _told(cluster):
+    while not (cluster.home / "go").exists():
+        time.sleep(0.002)
+
+
+def wait_then_fail(cluster, resource, stop):
+    """Fail when the file ``go`` appears in the cluster's home."""
+    _set(cluster, resource, phase="RUNNING")
+    _told(cluster)
+    _set(cluster, resource, phase="FAILED", reason="It was told to.")
+
+
+def die_once_told(cluster, resource, stop):
+    """Be killed when the file ``go`` appears, and finish in the second attempt."""
+    if not resource.status.get("again"):
+        _set(cluster, resource, phase="RUNNING", again=True)
+        _told(cluster)
+        os.kill(os.getpid(), signal.SIGKILL)
+    _set(cluster, resource, phase="SUCCEEDED")
+
+
+def pause(cluster, resource, stop):
+    """Pause the first time, finish the second."""
+    paused = resource.status.get("paused")
+    _set(cluster, resource, phase="SUCCEEDED" if paused else "PAUSED", paused=True)

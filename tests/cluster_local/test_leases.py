@@ -243,3 +243,54 @@ def test_a_killed_holder_no_longer_uses_what_is_reclaimed(cluster, runner, lease
     assert cluster.get("Run", "a").phase == "FAILED"
     assert made.uid
     assert cluster.store.create(Resource.new("Run", "b"))
+
+
+def test_a_job_may_use_what_its_step_holds(leases):
+    step = leases.acquire("run", "flights", "train", Request(cpu_milli=WHOLE, memory=1 << 20))
+    assert isinstance(step, Lease)
+    assert isinstance(leases.acquire("other", "other", "job", Request(cpu_milli=1)), Waiting)
+    job = leases.acquire("job", "job", "job", Request(WHOLE - 500), inside=("run", "train"))
+    assert isinstance(job, Lease)
+    second = leases.acquire("job2", "job2", "job", Request(1000), inside=("run", "train"))
+    assert isinstance(second, Waiting)
+    assert "job" in second.reason
+    leases.withdraw("job2", "job")
+    assert isinstance(leases.acquire("job2", "job2", "job", Request(500), inside=("run", "train")), Lease)
+
+
+def test_a_job_may_take_more_than_its_step_where_there_is_more(leases):
+    assert isinstance(leases.acquire("run", "flights", "train", Request(cpu_milli=500)), Lease)
+    job = leases.acquire("job", "job", "job", Request(WHOLE), inside=("run", "train"))
+    assert isinstance(job, Lease)
+    assert isinstance(leases.acquire("other", "other", "job", Request(1)), Waiting)
+    leases.release(job)
+    assert isinstance(leases.acquire("other", "other", "job", Request(WHOLE - 500)), Lease)
+
+
+def test_jobs_nest_to_any_depth(leases):
+    assert isinstance(leases.acquire("a", "a", "x", Request(WHOLE)), Lease)
+    assert isinstance(leases.acquire("b", "b", "y", Request(WHOLE), inside=("a", "x")), Lease)
+    assert isinstance(leases.acquire("c", "c", "z", Request(WHOLE), inside=("b", "y")), Lease)
+    assert isinstance(leases.acquire("d", "d", "z", Request(1), inside=("b", "y")), Waiting)
+
+
+def test_what_waits_before_it_does_not_keep_a_step_from_its_own_job(leases):
+    assert isinstance(leases.acquire("run", "flights", "train", Request(WHOLE)), Lease)
+    assert isinstance(leases.acquire("other", "other", "job", Request(WHOLE)), Waiting)
+    assert isinstance(leases.acquire("job", "job", "job", Request(WHOLE), inside=("run", "train")), Lease)
+
+
+def test_a_job_gets_the_gpus_of_its_step(leases, two_gpus):
+    step = leases.acquire("run", "flights", "train", Request(gpus=1))
+    job = leases.acquire("job", "job", "job", Request(gpus=1), inside=("run", "train"))
+    assert job.gpus == step.gpus
+    both = leases.acquire("job2", "job2", "job", Request(gpus=1), inside=("run", "train"))
+    assert both.gpus != step.gpus
+    assert isinstance(leases.acquire("other", "other", "job", Request(gpus=1)), Waiting)
+
+
+def test_a_lease_inside_one_that_is_gone_stands_for_itself(leases):
+    step = leases.acquire("run", "flights", "train", Request(WHOLE))
+    assert isinstance(leases.acquire("job", "job", "job", Request(WHOLE), inside=("run", "train")), Lease)
+    leases.release(step)
+    assert isinstance(leases.acquire("other", "other", "job", Request(1)), Waiting)

@@ -296,5 +296,5 @@ def test_a_folder_that_cannot_be_made_is_named(tmp_path):
 
 def test_history_of_migrations_is_kept(store):
     with sqlite3.connect(store.path) as connection:
-        assert connection.execute("SELECT version FROM migrations").fetchall() == [(1,)]
+        assert connection.execute("SELECT version FROM migrations").fetchall() == [(1,), (2,)]
     connection.close()

@@ -18,8 +18,11 @@ from jupyter_ext.errors import Conflict, Invalid, Where
 if TYPE_CHECKING:
     from jupyter_ext.cluster.local.devices import Leases
     from jupyter_ext.cluster.local.logs import LogFile
+    from jupyter_ext.cluster.local.metrics import Metrics
 
 __all__ = ["LocalCluster"]
+
+Uids = list[str]
 
 SWEEP_SECONDS: Final = 0.5
 """Readers look for dead workloads at most this often."""
@@ -42,6 +45,7 @@ class LocalCluster:
         self.blobs = Blobs(self.home / "blobs")
         self.locks = make_private(self.home / "locks")
         self._swept = 0.0
+        self._metrics: Metrics | None = None
 
     @property
     def name(self) -> str:
@@ -54,6 +58,15 @@ class LocalCluster:
         from jupyter_ext.cluster.local.devices import Leases
 
         return Leases(self)
+
+    @property
+    def metrics(self) -> Metrics:
+        """Curves: what jobs and trials reported, and what was measured of them."""
+        if self._metrics is None:
+            from jupyter_ext.cluster.local.metrics import Metrics
+
+            self._metrics = Metrics(self.home / "metrics.sqlite")
+        return self._metrics
 
     def lock_path(self, uid: str) -> Path:
         """The file whose lock the workload holds for as long as it lives."""
@@ -108,11 +121,19 @@ class LocalCluster:
         limit: int | None = None,
         before: str | int | None = None,
         summary: bool = False,
+        owner: str | None = None,
     ) -> ResourceList:
         """Resources of a kind, newest first; see Store.list."""
         self._sweep()
         return self.store.list(
-            kind, labels=labels, phase=phase, text=text, limit=limit, before=before, summary=summary
+            kind,
+            labels=labels,
+            phase=phase,
+            text=text,
+            limit=limit,
+            before=before,
+            summary=summary,
+            owner=owner,
         )
 
     def watch(
@@ -143,14 +164,28 @@ class LocalCluster:
         return self.store.update(kind, name, change)
 
     def delete(self, kind: str, name: str) -> Resource:
-        """Stop the resource's workload, remove the resource and what only it used, return its last state."""
+        """Stop the resource's workload, remove the resource, what it owns and what only these used.
+
+        Returns its last state.
+        """
         from jupyter_ext.cluster.local import cleaning, workload
 
         resource = self.store.get(kind, name)
         workload.stop(self, resource.uid)
-        last = self.store.delete(kind, name)
-        cleaning.forget(self, last.uid)
+        with self.store.transaction():
+            last = self.store.delete(kind, name)
+            gone = self._delete_owned(last.uid)
+        for uid in (last.uid, *gone):
+            cleaning.forget(self, uid)
         return last
+
+    def _delete_owned(self, uid: str) -> Uids:
+        """Remove what belongs to a resource, and what belongs to that; returns the UIDs."""
+        gone: Uids = []
+        for kind, name, child in self.store.owned(uid):
+            self.store.delete(kind, name)
+            gone += [child, *self._delete_owned(child)]
+        return gone
 
     def logs(
         self,
@@ -180,7 +215,7 @@ class LocalCluster:
     def capabilities(self) -> dict[str, Capability]:
         """What can be done without a Kubernetes cluster."""
         here = Capability(True, "Runs as processes on this machine.")
-        return {"pipelines": here, "schedules": here}
+        return {"pipelines": here, "schedules": here, "training": here, "tuning": here}
 
     def gc(self, dry_run: bool = False, grace_seconds: float = 3600) -> GcReport:
         """Remove the blobs that neither a resource nor a collection of the store refers to."""

@@ -58,9 +58,10 @@ def collect(cluster: LocalCluster, dry_run: bool, grace_seconds: float) -> GcRep
 
 def _orphans(cluster: LocalCluster, grace_seconds: float) -> set[str]:
     limit = time.time() - grace_seconds
+    with_points = cluster.metrics.uids()
     with cluster.store.reading() as connection:
         known = {uid for (uid,) in connection.execute("SELECT uid FROM resources")}
-    found = set()
+    found = with_points - known
     for folder in (cluster.home / "logs", cluster.home / "work", cluster.locks):
         for path in folder.glob("*"):
             uid = path.name.removesuffix(".lock")
@@ -70,7 +71,8 @@ def _orphans(cluster: LocalCluster, grace_seconds: float) -> set[str]:
 
 
 def forget(cluster: LocalCluster, uid: str) -> None:
-    """Remove the logs, the working folder and the lock file of a deleted resource."""
+    """Remove the logs, the working folder, the curves and the lock file of a deleted resource."""
     for folder in (cluster.home / "logs" / uid, cluster.home / "work" / uid):
         shutil.rmtree(folder, ignore_errors=True)
+    cluster.metrics.forget(uid)
     cluster.lock_path(uid).unlink(missing_ok=True)

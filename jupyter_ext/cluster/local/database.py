@@ -24,6 +24,8 @@ from jupyter_ext.cluster.local.home import make_private
 from jupyter_ext.cluster.local.schema import MIGRATIONS
 from jupyter_ext.errors import KubeflowError, Unavailable, Where
 
+Migrations = tuple[tuple[str, str], ...]
+
 BUSY_SECONDS: Final = 30.0
 _WAL_LIMIT: Final = 32 << 20
 
@@ -54,11 +56,11 @@ class _Local(threading.local):
 class Database:
     """One SQLite file, made and migrated on first use."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, migrations: Migrations = MIGRATIONS) -> None:
         self.path = path
         self._local = _Local()
         with translated(path), _forks.opening:
-            self._local.connection = _prepare(path)
+            self._local.connection = _prepare(path, migrations)
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
@@ -212,7 +214,7 @@ def _patiently(action: Callable[[], bool]) -> bool:
             time.sleep(0.005)
 
 
-def _prepare(path: Path) -> Connection:
+def _prepare(path: Path, migrations: Migrations) -> Connection:
     try:
         make_private(path.parent)
         # Only while it does not exist: closing any descriptor of the file drops this process's locks on it.
@@ -227,21 +229,21 @@ def _prepare(path: Path) -> Connection:
     connection = _connect(path)
     try:
         version = connection.execute("PRAGMA user_version").fetchone()[0]
-        if version > len(MIGRATIONS):
+        if version > len(migrations):
             raise Unavailable(
                 "The store was written by a newer version of jupyter-kubeflow",
                 where=Where(object=str(path)),
                 hint="Upgrade jupyter-kubeflow, or set JUPYTER_KUBEFLOW_PROFILE to another profile.",
             )
-        if version < len(MIGRATIONS):
-            _migrate(connection)
+        if version < len(migrations):
+            _migrate(connection, migrations)
     except BaseException:
         connection.close()
         raise
     return connection
 
 
-def _migrate(connection: Connection) -> None:
+def _migrate(connection: Connection, migrations: Migrations) -> None:
     connection.execute("BEGIN IMMEDIATE")
     try:
         # Somebody else may have migrated while this one waited for the lock.
@@ -249,11 +251,11 @@ def _migrate(connection: Connection) -> None:
         connection.execute(
             "CREATE TABLE IF NOT EXISTS migrations (version INTEGER PRIMARY KEY, applied REAL, what TEXT)"
         )
-        for number, (what, script) in enumerate(MIGRATIONS[version:], version + 1):
+        for number, (what, script) in enumerate(migrations[version:], version + 1):
             for statement in _statements(script):
                 connection.execute(statement)
             connection.execute("INSERT INTO migrations VALUES (?, ?, ?)", (number, time.time(), what))
-        connection.execute(f"PRAGMA user_version={len(MIGRATIONS)}")
+        connection.execute(f"PRAGMA user_version={len(migrations)}")
         connection.execute("COMMIT")
     except BaseException:
         connection.execute("ROLLBACK")

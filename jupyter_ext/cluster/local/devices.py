@@ -2,6 +2,9 @@
 
 Who asked first is served first: what an earlier request still waits for is set aside from what is free, and a later one
 may have only the rest. So a small request can pass a big one that waits for something else, but never delays it.
+
+Leases nest: a job that a step starts may use what the step holds. Otherwise a step that waits for its job on a small
+machine would wait for ever.
 """
 
 from __future__ import annotations
@@ -23,6 +26,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Gpu", "Lease", "Leases", "Machine", "Request", "Waiting"]
 
+UNIT: Final = "JUPYTER_KUBEFLOW_UNIT"
+"""Tells a process which unit of its workload it is, and so whose lease it may share with what it starts."""
 FORGET_SECONDS: Final = 30.0
 """A request that nobody repeats for so long has lost its place."""
 _REFRESH_SECONDS: Final = 2.0
@@ -73,10 +78,15 @@ class _Row(NamedTuple):
     gpus: int
     devices: str
     seen: float
+    inside: str | None
 
     @property
     def request(self) -> Request:
         return Request(self.cpu, self.memory, self.gpus)
+
+    @property
+    def place(self) -> str:
+        return f"{self.holder}/{self.unit}"
 
 
 class Leases:
@@ -105,11 +115,19 @@ class Leases:
                 hint="Ask for less, or run it on a cluster.",
             )
 
-    def acquire(self, holder_uid: str, holder_name: str, unit: str, request: Request) -> Lease | Waiting:
+    def acquire(
+        self,
+        holder_uid: str,
+        holder_name: str,
+        unit: str,
+        request: Request,
+        inside: tuple[str, str] | None = None,
+    ) -> Lease | Waiting:
         """Take what is asked for, or a place in the queue with the reason for waiting.
 
         Does not block: repeat it until granted, at least every 30 s to keep the place. Asking again for a unit that
-        was granted returns the same lease. The holder lives as long as the lock of its UID is held; where nobody
+        was granted returns the same lease. ``inside`` names holder and unit of a lease whose share may be used: what
+        that one holds counts as taken only as far as this and the others inside it leave it. The holder lives as long as the lock of its UID is held; where nobody
         holds that, this process takes it. Raises Unfit for what can never be granted.
         """
         self.check(request)
@@ -124,10 +142,11 @@ class Leases:
             if mine is not None and mine.granted:
                 return self._lease(mine)
             if mine is None:
-                mine = _enqueue(connection, holder_uid, holder_name, unit, request)
+                place = f"{inside[0]}/{inside[1]}" if inside else None
+                mine = _enqueue(connection, holder_uid, holder_name, unit, request, place)
                 rows.append(mine)
             mine = mine._replace(cpu=request.cpu_milli, memory=request.memory, gpus=request.gpus)
-            free = _free(rows, request, mine.id)
+            free = _free(rows, request, mine)
             granted = not _short(request, free)
             if granted:
                 mine = mine._replace(
@@ -184,7 +203,7 @@ class Leases:
             return None
         if not all(self._lives(row) for row in rows):
             return None
-        free = _free(rows, request, mine.id)
+        free = _free(rows, request, mine)
         return Waiting(_reason(rows, mine)) if _short(request, free) else None
 
     def _reclaim(self, connection: Connection, rows: Sequence[_Row]) -> list[_Row]:
@@ -220,32 +239,74 @@ def _find(rows: Sequence[_Row], holder: str, unit: str) -> _Row | None:
     return next((row for row in rows if (row.holder, row.unit) == (holder, unit)), None)
 
 
-def _enqueue(connection: Connection, holder: str, name: str, unit: str, request: Request) -> _Row:
-    values = (0, holder, name, unit, request.cpu_milli, request.memory, request.gpus, "[]", time.time())
+def _enqueue(
+    connection: Connection, holder: str, name: str, unit: str, request: Request, inside: str | None
+) -> _Row:
+    amounts = (request.cpu_milli, request.memory, request.gpus)
+    values = (0, holder, name, unit, *amounts, "[]", time.time(), inside)
     added = connection.execute(
-        "INSERT INTO leases (granted, holder, holder_name, unit, cpu, memory, gpus, devices, seen)"
-        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING id",
+        "INSERT INTO leases (granted, holder, holder_name, unit, cpu, memory, gpus, devices, seen, inside)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING id",
         values,
     ).fetchone()
     return _Row(added[0], *values)
 
 
-def _free(rows: Sequence[_Row], request: Request, ahead_of: int = 0) -> _Free:
-    """What is neither held nor set aside for those in the queue before ``ahead_of``.
+def _free(rows: Sequence[_Row], request: Request, mine: _Row | None = None) -> _Free:
+    """What is neither held nor set aside for those in the queue before ``mine``, and what that may use of its hosts.
 
     GPUs are looked for only when the request wants any: asking the driver takes a while.
     """
     cpu, memory = machine.limits_now()
     gpus = machine.gpus() if request.gpus else ()
+    inside = _inside(rows)
+    for row in inside[None]:
+        used_cpu, used_memory = _used(row, inside)
+        cpu -= min(used_cpu, max(cpu, 0))
+        memory -= min(used_memory, max(memory, 0))
     taken = {uuid for row in rows if row.granted and row.gpus for uuid in decode(row.devices)}
-    gpus = tuple(gpu for gpu in gpus if gpu.uuid not in taken)
+    free = tuple(gpu for gpu in gpus if gpu.uuid not in taken)
     for row in rows:
-        if row.granted or row.id < ahead_of:
+        if mine is not None and not row.granted and row.id < mine.id:
             cpu -= min(row.cpu, max(cpu, 0))
             memory -= min(row.memory, max(memory, 0))
-        if not row.granted and row.id < ahead_of:
-            gpus = gpus[row.gpus :]
-    return _Free(cpu, memory, gpus)
+            free = free[row.gpus :]
+    for host in _hosts(rows, mine):
+        below = inside.get(host.place, [])
+        cpu += max(host.cpu - sum(_used(row, inside)[0] for row in below), 0)
+        memory += max(host.memory - sum(_used(row, inside)[1] for row in below), 0)
+        lent = {uuid for row in below for uuid in decode(row.devices)}
+        own = tuple(gpu for gpu in gpus if gpu.uuid in decode(host.devices) and gpu.uuid not in lent)
+        free = (*own, *free)
+    return _Free(cpu, memory, free)
+
+
+def _inside(rows: Sequence[_Row]) -> dict[str | None, list[_Row]]:
+    """What is granted, by the lease it is inside of; None for what is inside of none that there is."""
+    granted = [row for row in rows if row.granted]
+    places = {row.place for row in granted}
+    found: dict[str | None, list[_Row]] = {None: []}
+    for row in granted:
+        place = row.inside if row.inside in places and row.inside != row.place else None
+        found.setdefault(place, []).append(row)
+    return found
+
+
+def _used(row: _Row, inside: dict[str | None, list[_Row]]) -> tuple[int, int]:
+    """CPU and memory that a lease and those inside it take from what is around it."""
+    below = [_used(each, inside) for each in inside.get(row.place, ())]
+    return max(row.cpu, sum(cpu for cpu, _ in below)), max(row.memory, sum(memory for _, memory in below))
+
+
+def _hosts(rows: Sequence[_Row], mine: _Row | None) -> list[_Row]:
+    """The granted leases around ``mine``, the innermost first."""
+    granted = {row.place: row for row in rows if row.granted}
+    found: list[_Row] = []
+    place = mine.inside if mine else None
+    while place in granted and granted[place] not in found:
+        found.append(granted[place])
+        place = found[-1].inside
+    return found
 
 
 def _short(request: Request, free: _Free) -> list[str]:
@@ -273,8 +334,10 @@ def _cpu(milli: int) -> str:
 
 def _reason(rows: Sequence[_Row], mine: _Row) -> str:
     """Why ``mine`` waits: what is missing and who has it, or who asked first."""
+    hosts = _hosts(rows, mine)
     held = [row for row in rows if row.granted]
-    missing = _short(mine.request, _free(held, mine.request))
+    missing = _short(mine.request, _free([*held, mine._replace(granted=0)], mine.request, mine))
+    held = [row for row in held if row not in hosts] or held
     if not missing:
         earlier = next(row for row in rows if not row.granted and row.id < mine.id)
         return f"Waiting behind {_name(earlier, mine)}, which asked first."

@@ -62,4 +62,12 @@ MIGRATIONS: Final[tuple[tuple[str, str], ...]] = (
         );
         """,
     ),
+    (
+        "resources by their owner, and leases within another's lease",
+        """
+        CREATE INDEX resources_owner ON resources (owner, kind, id) WHERE owner IS NOT NULL;
+        -- "holder/unit" of the lease that this one may use the share of.
+        ALTER TABLE leases ADD COLUMN inside TEXT;
+        """,
+    ),
 )

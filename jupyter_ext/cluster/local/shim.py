@@ -66,7 +66,7 @@ def _reconcile(cluster: LocalCluster, row: Row, stop: threading.Event) -> int:
 
     outcome = ""
     resource = cluster.store.by_uid(row.uid)
-    if resource and not resource.finished and row.stop_by is None:
+    if resource and not resource.resting and row.stop_by is None:
         try:
             record.resolve(row.controller)(cluster, resource, stop)
         except BaseException as error:  # whatever a controller raises is told, and the process ends
@@ -75,7 +75,7 @@ def _reconcile(cluster: LocalCluster, row: Row, stop: threading.Event) -> int:
             traceback.print_exc()
             outcome = f"Its process failed with {type(error).__name__}: {error}".rstrip(". ") + "."
     resource = cluster.store.by_uid(row.uid)
-    finished = resource is None or resource.finished
+    finished = resource is None or resource.resting
     if not finished and not outcome:
         asked = stop.is_set()
         outcome = "It was asked to end (signal 15)." if asked else "Its process ended before it was done."

@@ -24,6 +24,7 @@ TOMBSTONES: Final = 5000
 
 
 Events = list[Event]
+Owned = list[tuple[str, str, str]]
 Entries = list[tuple[str, dict[str, Any]]]
 
 
@@ -130,13 +131,14 @@ class Store:
         limit: int | None = None,
         before: str | int | None = None,
         summary: bool = False,
+        owner: str | None = None,
     ) -> ResourceList:
-        """Resources of a kind, newest first.
+        """Resources of a kind, newest first; with ``owner`` those that belong to the resource of this UID.
 
         ``text`` is looked for in name and display name; ``before`` is a list's ``next``, or the name or creation
         time of the last resource already seen. ``summary`` leaves out what the kind declares as heavy.
         """
-        where, values = _filters(labels, phase, text)
+        where, values = _filters(labels, phase, text, owner)
         with self.reading() as connection:
             version = _counter(connection, "resource_version")
             if before is not None:
@@ -150,6 +152,13 @@ class Store:
         more = limit is not None and len(rows) > limit
         rows = rows[:limit]
         return ResourceList([read_row(row) for row in rows], version, more, rows[-1][-1] if more else None)
+
+    def owned(self, uid: str) -> Owned:
+        """Kind, name and UID of everything that belongs to a resource, oldest first."""
+        with self.reading() as connection:
+            return connection.execute(
+                "SELECT kind, name, uid FROM resources WHERE owner = ? ORDER BY id", (uid,)
+            ).fetchall()
 
     def _place(self, connection: Connection, kind: str, before: str | int) -> int:
         if isinstance(before, int) or before.isdecimal():
@@ -334,9 +343,12 @@ def _compact(connection: Connection) -> None:
 
 
 def _filters(
-    labels: Mapping[str, str] | None, phase: str | Iterable[str] | None, text: str | None
+    labels: Mapping[str, str] | None, phase: str | Iterable[str] | None, text: str | None, owner: str | None
 ) -> tuple[str, list[Any]]:
     where, values = "", list[Any]()
+    if owner is not None:
+        where += " AND owner = ?"
+        values.append(owner)
     for key, value in (labels or {}).items():
         where += (
             " AND EXISTS (SELECT 1 FROM json_each(labels) AS label WHERE label.key = ? AND label.value = ?)"

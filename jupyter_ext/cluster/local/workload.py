@@ -123,7 +123,7 @@ def _let_end(cluster: LocalCluster, uid: str) -> None:
     deadline = time.monotonic() + _EXIT_SECONDS
     while (row := record.read(cluster, uid)) is not None and not row.ended:
         resource = cluster.store.by_uid(uid)
-        if resource is None or not resource.finished or time.monotonic() > deadline:
+        if resource is None or not resource.resting or time.monotonic() > deadline:
             return
         if settle(cluster, row) is None:
             time.sleep(0.005)
@@ -145,8 +145,29 @@ def stop(cluster: LocalCluster, uid: str, grace: float = 10, wait: bool = True) 
 
     The controller gets SIGTERM and ``grace`` seconds to write down what is true; after half of them all its
     processes get SIGTERM, after all of them SIGKILL. A resource that is still unfinished then is CANCELED.
-    Without ``wait`` it returns at once and readers see to the rest. Does nothing when nothing runs.
+    Without ``wait`` it returns at once and readers see to the rest. What the resource owns is stopped with it.
+    Does nothing when nothing runs.
     """
+    together = [uid, *_running_below(cluster, uid)]
+    for each in together:
+        _stop_one(cluster, each, grace, wait=False)
+    if wait:
+        for each in together:
+            _stop_one(cluster, each, grace, wait=True)
+
+
+def _running_below(cluster: LocalCluster, uid: str) -> list[str]:
+    """The workloads of what a resource owns, directly or not, that have not ended; the next first."""
+    statement = (
+        "WITH RECURSIVE below(uid) AS (SELECT uid FROM resources WHERE owner = ?"
+        " UNION SELECT resources.uid FROM resources JOIN below ON resources.owner = below.uid)"
+        " SELECT uid FROM workloads WHERE ended IS NULL AND uid IN below"
+    )
+    with cluster.store.reading() as connection:
+        return [found for (found,) in connection.execute(statement, (uid,))]
+
+
+def _stop_one(cluster: LocalCluster, uid: str, grace: float, wait: bool) -> None:
     deadline = time.time() + grace
     with cluster.store.transaction() as connection:
         row = record.read(cluster, uid)
@@ -157,7 +178,7 @@ def stop(cluster: LocalCluster, uid: str, grace: float = 10, wait: bool = True) 
         if row.stop_by is None or deadline < row.stop_by:
             connection.execute("UPDATE workloads SET stop_by = ? WHERE uid = ?", (deadline, uid))
         resource = cluster.store.by_uid(uid)
-        if resource is not None and not resource.finished:
+        if resource is not None and not resource.resting:
             canceling = {**resource.status, "phase": "CANCELING", "reason": "It is being stopped."}
             cluster.store.update(row.kind, row.name, lambda current: current.with_(status=canceling))
     holder = locks.holder(cluster.lock_path(uid))
@@ -200,8 +221,27 @@ def sweep(cluster: LocalCluster) -> list[Resource]:
     """
     with cluster.store.reading() as connection:
         rows = connection.execute(f"SELECT {record.COLUMNS} FROM workloads WHERE ended IS NULL").fetchall()
+    if rows:
+        _stop_abandoned(cluster)
     settled = (settle(cluster, Row(*row)) for row in rows)
     return [resource for resource in settled if resource is not None]
+
+
+# What belongs to a resource that is gone, or has come to a bad end that it does not leave by itself.
+_ABANDONED: Final = (
+    "SELECT workloads.uid FROM workloads JOIN resources AS owned USING (uid)"
+    " LEFT JOIN resources AS owner ON owner.uid = owned.owner"
+    " LEFT JOIN workloads AS above ON above.uid = owned.owner"
+    " WHERE workloads.ended IS NULL AND workloads.stop_by IS NULL AND owned.owner IS NOT NULL"
+    " AND (owner.uid IS NULL OR owner.phase IN ('FAILED', 'CANCELED') AND (above.uid IS NULL OR above.ended IS NOT NULL))"
+)
+
+
+def _stop_abandoned(cluster: LocalCluster) -> None:
+    with cluster.store.reading() as connection:
+        found = connection.execute(_ABANDONED).fetchall()
+    for (uid,) in found:
+        stop(cluster, uid, wait=False)
 
 
 def _launch(cluster: LocalCluster, row: Row) -> None:
@@ -298,7 +338,9 @@ def settle(cluster: LocalCluster, row: Row, outcome: str | None = None) -> Resou
         resource, launch = _decide(cluster, current, outcome)
     if own_end:
         locks.free(cluster.lock_path(row.uid))
-    if launch:
+    if launch is None:
+        _stop_abandoned(cluster)
+    else:
         with suppress(Unavailable):  # the resource says so
             _launch(cluster, launch)
     return cluster.store.by_uid(row.uid) or resource
@@ -310,7 +352,7 @@ def _decide(cluster: LocalCluster, row: Row, outcome: str | None) -> tuple[Resou
     if resource is None:
         record.end(cluster, row, "Its resource was deleted.")
         return None, None
-    if resource.finished:
+    if resource.resting:
         record.end(cluster, row, outcome or "done")
         return resource, None
     if row.stop_by is not None:
