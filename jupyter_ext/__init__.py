@@ -47,13 +47,13 @@ def _jupyter_server_extension_points() -> list[dict[str, Any]]:
 
 def load_ipython_extension(ip: InteractiveShell) -> None:
     """``%load_ext jupyter_ext``."""
-    from jupyter_ext.pipelines.magics import load
+    from jupyter_ext.magics import load
 
     load(ip)
 
 
 def unload_ipython_extension(ip: InteractiveShell) -> None:
     """``%unload_ext jupyter_ext``."""
-    from jupyter_ext.pipelines.magics import unload
+    from jupyter_ext.magics import unload
 
     unload(ip)

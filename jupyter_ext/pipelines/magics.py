@@ -16,7 +16,6 @@ import sys
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
-from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -272,13 +271,3 @@ def offers(head: str, before: list[str]) -> Iterator[str]:
         if head == "%pipeline" and not [word for word in before if word]:
             yield from ACTIONS
         yield from options(getattr(PipelineMagics, head[1:]))
-
-
-def load(ip: InteractiveShell) -> None:
-    """``%load_ext jupyter_ext``."""
-    import_module("jupyter_ext.magics").load(ip)
-
-
-def unload(ip: InteractiveShell) -> None:
-    """``%unload_ext jupyter_ext``."""
-    import_module("jupyter_ext.magics").unload(ip)
