@@ -4,6 +4,7 @@ import type { ReadonlyPartialJSONObject } from '@lumino/coreutils';
 import { Token } from '@lumino/coreutils';
 import type { ISignal } from '@lumino/signaling';
 
+import type { Sections } from './kinds';
 import type { IResources } from './model/resources';
 import type { IRun, Json } from './model/types';
 
@@ -20,6 +21,8 @@ export interface IKubeflow {
   readonly rendermime: IRenderMimeRegistry | null;
   /** Runs and schedules, kept up to date by the server's events. */
   readonly resources: IResources;
+  /** What the capabilities registered: how their resources are shown, made and listed. */
+  readonly sections: Sections;
 
   /** One JSON call. The path is relative to `<base_url>kubeflow/v1/`. Rejects with `KubeflowError`. */
   request<T>(path: string, init?: IRequestInit): Promise<T>;
@@ -32,6 +35,10 @@ export interface IKubeflow {
   /** A websocket to a path of the server. */
   socket(path: string): WebSocket;
 
+  /** Show one resource in the main area; `place` is what its view understands (a tab, a rank). */
+  open(kind: string, name: string, place?: ReadonlyPartialJSONObject): Promise<void>;
+  /** Show the table of a section, optionally filtered. */
+  openTable(section: string, filter?: string): Promise<void>;
   /** Show a run in the main area, optionally with one step selected (and one tab of it). */
   openRun(name: string, step?: string, tab?: StepTab): Promise<void>;
   /** Show two to ten runs as columns. */
@@ -85,6 +92,9 @@ export interface IRunOptions {
 }
 
 export namespace CommandIDs {
+  export const open = 'kubeflow:open';
+  export const showAll = 'kubeflow:show-all';
+  export const create = 'kubeflow:new';
   export const openRun = 'kubeflow:open-run';
   export const openRuns = 'kubeflow:open-runs';
   export const openCompare = 'kubeflow:compare-runs';

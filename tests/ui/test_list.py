@@ -72,6 +72,6 @@ def test_the_table_sorts_selects_and_deletes(lab, three):
     expect(header).to_have_attribute("aria-sort", re.compile("ascending|descending"))
     grid.get_by_role("checkbox", name=f"Select {three[2]}").check()
     lab.page.get_by_role("button", name="Delete", exact=True).click()
-    question = lab.page.get_by_role("alertdialog", name="Delete this run?")
+    question = lab.page.get_by_role("alertdialog", name=f"Delete {three[2]}?")
     question.get_by_role("button", name="Delete").click()
     expect(grid.get_by_role("row").filter(has_text=three[2])).to_have_count(0)

@@ -7,6 +7,7 @@ import type { CommandRegistry } from '@lumino/commands';
 import type { ReadonlyPartialJSONObject } from '@lumino/coreutils';
 import type { ISignal } from '@lumino/signaling';
 
+import { Sections } from '../kinds';
 import { KubeflowError } from '../model/errors';
 import type { ResourceStore } from '../model/store';
 import type { IRun } from '../model/types';
@@ -33,6 +34,8 @@ export class Kubeflow implements IKubeflow {
     readonly trans: TranslationBundle,
     private readonly _parts: IPageParts
   ) {}
+
+  readonly sections = new Sections();
 
   get rendermime(): IRenderMimeRegistry | null {
     return this._parts.rendermime;
@@ -67,7 +70,16 @@ export class Kubeflow implements IKubeflow {
     return this._requester.socket(path);
   }
 
+  async open(kind: string, name: string, place?: ReadonlyPartialJSONObject): Promise<void> {
+    await this.sections.open(kind, name, place);
+  }
+
+  async openTable(section: string, filter?: string): Promise<void> {
+    await this.execute(CommandIDs.showAll, { section, filter });
+  }
+
   async openRun(name: string, step?: string, tab?: StepTab): Promise<void> {
+    this.sections.wasOpened('Run', name);
     await this.execute(CommandIDs.openRun, { name, step, tab });
   }
 
@@ -76,7 +88,7 @@ export class Kubeflow implements IKubeflow {
   }
 
   async openRuns(filter?: string): Promise<void> {
-    await this.execute(CommandIDs.openRuns, { filter });
+    await this.openTable('pipelines', filter);
   }
 
   async goToCell(path: string, cell: ICellPlace, line?: number | null): Promise<void> {

@@ -1,4 +1,5 @@
 import type { JupyterFrontEnd, JupyterFrontEndPlugin } from '@jupyterlab/application';
+import { ILayoutRestorer } from '@jupyterlab/application';
 import { IEditorLanguageRegistry } from '@jupyterlab/codemirror';
 import { INotebookTracker } from '@jupyterlab/notebook';
 import { IRenderMimeRegistry } from '@jupyterlab/rendermime';
@@ -9,6 +10,7 @@ import { Requester } from '../request';
 import { IKubeflow, PLUGIN } from '../tokens';
 import { Kubeflow } from './kubeflow';
 import { browserServices, onWake } from './live';
+import { addTables } from './tables';
 
 /** The live resources and the ways to act on them; everything else in this extension is a view of it. */
 export const kubeflowPlugin: JupyterFrontEndPlugin<IKubeflow> = {
@@ -16,13 +18,20 @@ export const kubeflowPlugin: JupyterFrontEndPlugin<IKubeflow> = {
   description: 'Live Kubeflow resources for the other parts of jupyter-kubeflow.',
   autoStart: true,
   provides: IKubeflow,
-  optional: [ITranslator, IRenderMimeRegistry, INotebookTracker, IEditorLanguageRegistry],
+  optional: [
+    ITranslator,
+    IRenderMimeRegistry,
+    INotebookTracker,
+    IEditorLanguageRegistry,
+    ILayoutRestorer
+  ],
   activate: (
     app: JupyterFrontEnd,
     translator: ITranslator | null,
     rendermime: IRenderMimeRegistry | null,
     notebooks: INotebookTracker | null,
-    languages: IEditorLanguageRegistry | null
+    languages: IEditorLanguageRegistry | null,
+    restorer: ILayoutRestorer | null
   ): IKubeflow => {
     const trans = (translator ?? nullTranslator).load('jupyter_kubeflow');
     const requester = new Requester(app.serviceManager.serverSettings, trans);
@@ -30,10 +39,12 @@ export const kubeflowPlugin: JupyterFrontEndPlugin<IKubeflow> = {
     const store = new ResourceStore(services);
     onWake(() => store.wake());
     void app.restored.then(() => store.refresh());
-    return new Kubeflow(requester, app.commands, store, trans, {
+    const kubeflow = new Kubeflow(requester, app.commands, store, trans, {
       rendermime,
       notebooks,
       languages
     });
+    addTables(app, kubeflow, restorer);
+    return kubeflow;
   }
 };

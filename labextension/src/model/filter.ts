@@ -1,89 +1,98 @@
 import { runTitle } from './actions';
 import { isActive, knownState, STATE_WORDS } from './states';
-import type { IRun, RunState } from './types';
+import type { IRun, IWork, RunState } from './types';
+
+/** What a filter looks at. */
+export interface ISearched<T extends IWork> {
+  title(item: T): string;
+  words?(item: T): string;
+  value?(item: T, name: string): unknown;
+}
+
+type StateWord = (state: RunState) => string;
 
 /**
  * Words that must all be found. A word that names a state (in English, in the page's language, or as the
  * server calls it) filters by state; `name=value` by a parameter; everything else by text.
  */
-export function runFilter(
+export function itemFilter<T extends IWork>(
   query: string,
-  stateWord: (state: RunState) => string = state => STATE_WORDS[state]
-): (run: IRun) => boolean {
+  searched: ISearched<T>,
+  stateWord: StateWord = state => STATE_WORDS[state]
+): (item: T) => boolean {
   const words = query.toLocaleLowerCase().split(/\s+/).filter(Boolean);
   if (!words.length) {
     return () => true;
   }
-  const tests = words.map(word => test(word, stateWord));
-  return run => tests.every(call => call(run));
+  const tests = words.map(word => test(word, searched, stateWord));
+  return item => tests.every(call => call(item));
 }
 
-function test(word: string, stateWord: (state: RunState) => string): (run: IRun) => boolean {
+function test<T extends IWork>(
+  word: string,
+  searched: ISearched<T>,
+  stateWord: StateWord
+): (item: T) => boolean {
   const states = (Object.keys(STATE_WORDS) as RunState[]).filter(state =>
     [state, STATE_WORDS[state], stateWord(state)].some(name => name.toLocaleLowerCase() === word)
   );
   if (states.length) {
-    return run => states.includes(knownState(run.status.phase));
+    return item => states.includes(knownState(item.status.phase));
   }
   if (word === 'active') {
-    return run => isActive(run.status.phase);
+    return item => isActive(item.status.phase);
   }
-  const [name, value] = word.split('=', 2);
-  if (value !== undefined) {
-    return run =>
-      Object.entries(run.spec.parameters ?? {}).some(
-        ([key, given]) =>
-          key.toLocaleLowerCase() === name && text(given).toLocaleLowerCase().startsWith(value)
-      );
+  const [name, wanted] = word.split('=', 2);
+  if (wanted !== undefined) {
+    return item => {
+      const found = searched.value?.(item, name);
+      return found !== undefined && text(found).toLocaleLowerCase().startsWith(wanted);
+    };
   }
-  return run => haystack(run).includes(word);
+  return item => haystack(item, searched).includes(word);
 }
 
 function text(value: unknown): string {
   return typeof value === 'string' ? value : JSON.stringify(value);
 }
 
-const cache = new WeakMap<IRun, string>();
+const cache = new WeakMap<IWork, string>();
 
-function haystack(run: IRun): string {
-  let found = cache.get(run);
+function haystack<T extends IWork>(item: T, searched: ISearched<T>): string {
+  let found = cache.get(item);
   if (found === undefined) {
-    found = [
-      run.metadata.name,
-      runTitle(run),
-      run.spec.pipeline?.name,
-      run.spec.pipeline?.path,
-      run.spec.trigger,
-      ...Object.keys(run.spec.parameters ?? {})
-    ]
-      .join(' ')
-      .toLocaleLowerCase();
-    cache.set(run, found);
+    const parts = [item.metadata.name, searched.title(item), searched.words?.(item)];
+    found = parts.join(' ').toLocaleLowerCase();
+    cache.set(item, found);
   }
   return found;
 }
 
-export type RunSort = 'created' | 'name' | 'state' | 'seconds' | `metric:${string}`;
+/** Look a name up whatever its case. */
+export function lookup(values: Record<string, unknown> | undefined, name: string): unknown {
+  return Object.entries(values ?? {}).find(([key]) => key.toLocaleLowerCase() === name)?.[1];
+}
 
-/** A stable order; runs that lack the value come last either way. */
-export function sortRuns(runs: readonly IRun[], by: RunSort, descending: boolean): IRun[] {
-  const key = (run: IRun): string | number | null | undefined => {
-    switch (by) {
-      case 'created':
-        return run.metadata.creationTimestamp;
-      case 'name':
-        return runTitle(run).toLocaleLowerCase();
-      case 'state':
-        return run.status.phase;
-      case 'seconds':
-        return run.status.seconds;
-      default:
-        return run.status.metrics?.[by.slice('metric:'.length)];
-    }
-  };
+/** Where a run is searched. */
+export const RUNS: ISearched<IRun> = {
+  title: runTitle,
+  words: run =>
+    [
+      run.spec.pipeline?.name,
+      run.spec.pipeline?.path,
+      run.spec.trigger,
+      ...Object.keys(run.spec.parameters ?? {})
+    ].join(' '),
+  value: (run, name) => lookup(run.spec.parameters, name)
+};
+
+type Key = string | number | null | undefined;
+
+/** A stable order; what lacks the value comes last either way. */
+export function sortItems<T>(items: readonly T[], key: (item: T) => Key, descending: boolean): T[] {
   const sign = descending ? -1 : 1;
-  const missing = (value: unknown) => value === null || value === undefined;
-  return [...runs].sort((left, right) => {
+  const missing = (value: Key) => value === null || value === undefined;
+  return [...items].sort((left, right) => {
     const [a, b] = [key(left), key(right)];
     if (missing(a) || missing(b)) {
       return Number(missing(a)) - Number(missing(b));
@@ -93,10 +102,10 @@ export function sortRuns(runs: readonly IRun[], by: RunSort, descending: boolean
 }
 
 /** Names of metrics, the most frequent first. */
-export function metricNames(runs: readonly IRun[]): string[] {
+export function metricNames(items: readonly IWork[]): string[] {
   const counts = new Map<string, number>();
-  for (const run of runs) {
-    for (const name of Object.keys(run.status.metrics ?? {})) {
+  for (const item of items) {
+    for (const name of Object.keys(item.status.metrics ?? {})) {
       counts.set(name, (counts.get(name) ?? 0) + 1);
     }
   }

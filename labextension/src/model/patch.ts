@@ -1,11 +1,11 @@
 import { isFinished, knownState } from './states';
-import type { IResource, IResourceEvent, IRun, IStepStatus, RunState } from './types';
+import type { IResourceEvent, IRun, IStepStatus, IWork, RunState } from './types';
 
 /** What an event says, written over what was known. Times are this browser's until the server's arrive. */
-export function patchRun(run: IRun, event: IResourceEvent, now = new Date()): IRun {
+export function patchWork<T extends IWork>(item: T, event: IResourceEvent, now = new Date()): T {
   const stamp = now.toISOString();
-  const phase = event.phase ? knownState(event.phase) : run.status.phase;
-  const status = { ...run.status, phase, reason: event.reason ?? '' };
+  const phase = event.phase ? knownState(event.phase) : item.status.phase;
+  const status = { ...item.status, phase, reason: event.reason ?? '' };
   if (typeof event.progress === 'number') {
     status.progress = event.progress;
   }
@@ -17,11 +17,18 @@ export function patchRun(run: IRun, event: IResourceEvent, now = new Date()): IR
   } else {
     status.completionTime = null;
   }
-  if (event.steps) {
-    status.steps = patchSteps(status.steps ?? [], event.steps, stamp);
-  }
   const resourceVersion = event.resourceVersion;
-  return { ...run, status, metadata: { ...run.metadata, resourceVersion } };
+  return { ...item, status, metadata: { ...item.metadata, resourceVersion } };
+}
+
+/** The same for a run, whose events also tell of its steps. */
+export function patchRun(run: IRun, event: IResourceEvent, now = new Date()): IRun {
+  const next = patchWork(run, event, now);
+  if (!event.steps) {
+    return next;
+  }
+  const steps = patchSteps(next.status.steps ?? [], event.steps, now.toISOString());
+  return { ...next, status: { ...next.status, steps } };
 }
 
 function patchSteps(
@@ -62,10 +69,4 @@ function patchStep(step: IStepStatus, state: RunState, stamp: string): IStepStat
 function parentOf(name: string, known: ReadonlySet<string>): string | null {
   const head = /^(.+)\[\d+\]$/.exec(name)?.[1];
   return head && known.has(head) ? head : null;
-}
-
-export function patchResource<T extends IResource>(item: T, event: IResourceEvent): T {
-  const status = { ...item.status, phase: event.phase ?? item.status.phase, reason: event.reason };
-  const resourceVersion = event.resourceVersion;
-  return { ...item, status, metadata: { ...item.metadata, resourceVersion } };
 }

@@ -2,7 +2,7 @@ import type { IDisposable } from '@lumino/disposable';
 import type { ISignal } from '@lumino/signaling';
 
 import type { KubeflowError } from './errors';
-import type { IResource, IRun, ISchedule, IServerStatus } from './types';
+import type { IResource, IResourceEvent, IRun, ISchedule, IServerStatus, IWork } from './types';
 
 /** Whether what is shown is true now. `polling` means that events are missing and lists are asked for. */
 export type Connection = 'connecting' | 'live' | 'polling' | 'away';
@@ -29,16 +29,22 @@ export interface IResourceList<T extends IResource = IResource> {
   loadMore(): Promise<void>;
 }
 
-/** One run in full, kept up to date while somebody looks at it. */
-export interface IRunWatch extends IDisposable {
+/** One resource in full, kept up to date while somebody looks at it. */
+export interface IResourceWatch<T extends IResource = IResource> extends IDisposable {
+  readonly kind: string;
   readonly name: string;
-  readonly run: IRun | null;
+  readonly item: T | null;
   readonly error: KubeflowError | null;
-  readonly changed: ISignal<IRunWatch, void>;
+  readonly changed: ISignal<IResourceWatch<T>, void>;
   refresh(): Promise<void>;
 }
 
-export interface IResources {
+export interface IRunWatch extends IResourceWatch<IRun> {
+  readonly run: IRun | null;
+}
+
+/** Runs, and whether what is shown of them is true: all that a notebook's views need. */
+export interface IRunResources {
   readonly runs: IResourceList<IRun>;
   readonly schedules: IResourceList<ISchedule>;
   readonly connection: Connection;
@@ -47,8 +53,17 @@ export interface IResources {
   readonly trouble: KubeflowError | null;
   /** When the lists were last known to be true, in milliseconds; 0 before the first answer. */
   readonly updatedAt: number;
-  readonly connectionChanged: ISignal<IResources, void>;
+  readonly connectionChanged: ISignal<IRunResources, void>;
   /** Follow one run in full; dispose the watch when it is no longer looked at. */
   watch(name: string): IRunWatch;
   refresh(): Promise<void>;
+}
+
+export interface IResources extends IRunResources {
+  /** Every event of the server, as it came, also of kinds that have no list. */
+  readonly heard: ISignal<IResources, IResourceEvent>;
+  /** The live list of a kind; empty for a kind that the server does not have. */
+  list(kind: string): IResourceList<IWork>;
+  /** Follow one resource of any kind in full. */
+  follow<T extends IWork>(kind: string, name: string): IResourceWatch<T>;
 }

@@ -3,12 +3,14 @@ import type { ISignal } from '@lumino/signaling';
 import { Signal } from '@lumino/signaling';
 
 import { KubeflowError } from './errors';
+import type { IKind } from './kinds';
+import { KINDS, pluralOf } from './kinds';
 import { ResourceList } from './list';
-import { patchResource, patchRun } from './patch';
-import type { Connection, IResources, IRunWatch } from './resources';
+import { patchRun, patchWork } from './patch';
+import type { Connection, IResources, IResourceWatch, IRunWatch } from './resources';
 import { isActive } from './states';
-import type { IPage, IResourceEvent, IRun, ISchedule, IServerStatus } from './types';
-import { RunWatch } from './watch';
+import type { IPage, IResourceEvent, IRun, ISchedule, IServerStatus, IWork } from './types';
+import { ResourceWatch, RunWatch } from './watch';
 
 /** How often the server is asked whether anything was missed, in milliseconds. */
 const BEAT = 15_000;
@@ -39,10 +41,12 @@ export class ResourceStore implements IResources, IDisposable {
       later: this._services.later,
       answered: (version: number) => this._answered(version)
     };
-    this.runs = new ResourceList<IRun>('runs', services, (run, event) =>
-      patchRun(run, event, new Date(this._services.now()))
-    );
-    this.schedules = new ResourceList<ISchedule>('recurringruns', services, patchResource);
+    for (const { kind, plural } of KINDS) {
+      this._lists.set(kind, new ResourceList<IWork>(plural, services, this._patch));
+    }
+    this.runs = this.list('Run') as ResourceList<IRun>;
+    this.schedules = this.list('RecurringRun') as ResourceList<ISchedule>;
+    this._nothing = new ResourceList<IWork>('', services, this._patch);
     this._subscription = this._services.events(event => this._onEvent(event));
   }
 
@@ -69,6 +73,10 @@ export class ResourceStore implements IResources, IDisposable {
     return this._connectionChanged;
   }
 
+  get heard(): ISignal<this, IResourceEvent> {
+    return this._heard;
+  }
+
   get isDisposed(): boolean {
     return this._disposed;
   }
@@ -82,17 +90,16 @@ export class ResourceStore implements IResources, IDisposable {
     }
   }
 
+  list(kind: string): ResourceList<IWork> {
+    return this._lists.get(kind) ?? this._nothing;
+  }
+
   watch(name: string): IRunWatch {
-    const watch = new RunWatch(name, {
-      request: <T>(path: string) => this._services.request<T>(path),
-      later: this._services.later,
-      now: this._services.now,
-      closed: closed => this._watches.delete(closed),
-      read: run => this.runs.get(run.metadata.name) && this.runs.accept(run)
-    });
-    this._watches.add(watch);
-    void watch.refresh();
-    return watch;
+    return this._follow(new RunWatch('Run', name, 'runs', this._watching('Run')));
+  }
+
+  follow<T extends IWork>(kind: string, name: string): IResourceWatch<T> {
+    return this._follow(new ResourceWatch<T>(kind, name, pluralOf(kind), this._watching<T>(kind)));
   }
 
   /** Read everything again; never rejects, the state of the connection tells. */
@@ -105,7 +112,7 @@ export class ResourceStore implements IResources, IDisposable {
       this._trouble = this._services.handshake(status);
       await Promise.all([
         this.runs.refresh(),
-        this.schedules.refresh().catch(error => this._partial(error)),
+        ...this._others.map(list => list.refresh().catch(error => this._partial(error))),
         ...[...this._watches].map(watch => watch.refresh())
       ]);
       this._updatedAt = this._services.now();
@@ -127,15 +134,43 @@ export class ResourceStore implements IResources, IDisposable {
     }
   }
 
+  private _follow<W extends ResourceWatch<IWork>>(watch: W): W {
+    this._watches.add(watch);
+    void watch.refresh();
+    return watch;
+  }
+
+  private _watching<T extends IWork>(kind: string) {
+    const list = this.list(kind);
+    return {
+      request: <R>(path: string) => this._services.request<R>(path),
+      later: this._services.later,
+      now: this._services.now,
+      patch: (item: T, event: IResourceEvent) => this._patch(item, event) as T,
+      closed: () => {
+        this._watches.forEach(watch => watch.isDisposed && this._watches.delete(watch));
+      },
+      read: (item: T) => {
+        if (list.get(item.metadata.name)) {
+          list.accept(item);
+        }
+      }
+    };
+  }
+
+  private _patch = (item: IWork, event: IResourceEvent): IWork => {
+    const now = new Date(this._services.now());
+    return event.kind === 'Run' ? patchRun(item as IRun, event, now) : patchWork(item, event, now);
+  };
+
   private _onEvent(event: IResourceEvent): void {
     this._heardAt = this._services.now();
     this._version = Math.max(this._version, Number(event.resourceVersion) || 0);
-    if (event.kind === 'Run') {
-      this.runs.apply(event);
-      this._watches.forEach(watch => watch.name === event.name && watch.apply(event));
-    } else if (event.kind === 'RecurringRun') {
-      this.schedules.apply(event);
-    }
+    this._lists.get(event.kind)?.apply(event);
+    this._watches.forEach(
+      watch => watch.kind === event.kind && watch.name === event.name && watch.apply(event)
+    );
+    this._heard.emit(event);
     if (this._connection === 'polling') {
       this._setConnection('live');
     }
@@ -185,7 +220,17 @@ export class ResourceStore implements IResources, IDisposable {
   }
 
   private get _busy(): boolean {
-    return this.runs.items.slice(0, 50).some(run => isActive(run.status.phase));
+    return [...this._lists.values()].some(
+      list => list !== this._lists.get('RecurringRun') && someActive(list.items.slice(0, 50))
+    );
+  }
+
+  /** The lists beside the runs that this server can answer for. */
+  private get _others(): ResourceList<IWork>[] {
+    const has = this._status?.cluster.capabilities ?? {};
+    const known = ({ kind, capability }: IKind) =>
+      kind !== 'Run' && (!capability || Boolean(has[capability]?.available));
+    return KINDS.filter(known).map(({ kind }) => this.list(kind));
   }
 
   private async _beat(): Promise<void> {
@@ -206,15 +251,16 @@ export class ResourceStore implements IResources, IDisposable {
 
   /** Something happened that no event told: read it, and poll until events are heard again. */
   private async _missed(version: number): Promise<void> {
-    const before = [this.runs.items, this.schedules.items].map(signature).join();
+    const lists = [this.runs, ...this._others];
+    const before = lists.map(list => signature(list.items)).join();
     await Promise.all([
       this.runs.refresh(),
-      this.schedules.refresh(),
+      ...this._others.map(list => list.refresh().catch(error => this._partial(error))),
       ...[...this._watches].map(watch => watch.refresh())
     ]);
     this._version = Math.max(this._version, version);
     this._updatedAt = this._services.now();
-    const after = [this.runs.items, this.schedules.items].map(signature).join();
+    const after = lists.map(list => signature(list.items)).join();
     if (before !== after) {
       this._setConnection('polling');
     }
@@ -235,8 +281,15 @@ export class ResourceStore implements IResources, IDisposable {
   private _disposed = false;
   private _cancelBeat: (() => void) | null = null;
   private _subscription: IDisposable;
-  private _watches = new Set<RunWatch>();
+  private _lists = new Map<string, ResourceList<IWork>>();
+  private readonly _nothing: ResourceList<IWork>;
+  private _watches = new Set<ResourceWatch<IWork>>();
+  private _heard = new Signal<this, IResourceEvent>(this);
   private _connectionChanged = new Signal<this, void>(this);
+}
+
+function someActive(items: readonly IWork[]): boolean {
+  return items.some(item => isActive(item.status.phase));
 }
 
 function signature(items: readonly { metadata: { name: string; resourceVersion: unknown } }[]) {

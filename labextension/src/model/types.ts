@@ -22,6 +22,7 @@ export interface IMetadata {
   creationTimestamp?: string;
   labels?: Record<string, string>;
   annotations?: Record<string, string>;
+  ownerReferences?: { uid: string; kind?: string; name?: string }[];
 }
 
 export interface IResource<S = object, T extends IStatus = IStatus> {
@@ -36,6 +37,18 @@ export interface IStatus {
   phase?: RunState;
   reason?: string;
 }
+
+/** What the status of everything that runs has, whatever its kind. */
+export interface IWorkStatus extends IStatus {
+  startTime?: string | null;
+  completionTime?: string | null;
+  seconds?: number | null;
+  /** 0 to 1; nothing where it is not known. */
+  progress?: number | null;
+  metrics?: Record<string, number>;
+}
+
+export type IWork<S = object, T extends IWorkStatus = IWorkStatus> = IResource<S, T>;
 
 /** What a step leaves behind: one group of names that share objects is one stored value. */
 export interface IValueRef {
@@ -127,15 +140,10 @@ export interface IRunSpec {
   environment?: IEnvironment;
 }
 
-export interface IRunStatus extends IStatus {
-  startTime?: string | null;
-  completionTime?: string | null;
-  seconds?: number | null;
+export interface IRunStatus extends IWorkStatus {
   steps?: IStepStatus[];
-  metrics?: Record<string, number>;
   error?: IStepError | null;
   criticalPath?: string[];
-  progress?: number;
   outputsDigest?: string | null;
   environment?: IEnvironment;
 }

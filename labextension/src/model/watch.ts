@@ -2,30 +2,32 @@ import type { ISignal } from '@lumino/signaling';
 import { Signal } from '@lumino/signaling';
 
 import { KubeflowError } from './errors';
-import { patchRun } from './patch';
-import type { IRunWatch } from './resources';
-import type { IResourceEvent, IRun } from './types';
+import type { IResourceWatch, IRunWatch } from './resources';
+import type { IResource, IResourceEvent, IRun } from './types';
 
-/** Requests for one run are at least this far apart, in milliseconds. */
+/** Requests for one resource are at least this far apart, in milliseconds. */
 const SPACING = 200;
 
-export interface IWatchServices {
-  request<T>(path: string): Promise<T>;
+export interface IWatchServices<T extends IResource> {
+  request<R>(path: string): Promise<R>;
   later(call: () => void, milliseconds: number): () => void;
   now(): number;
-  closed(watch: RunWatch): void;
-  read(run: IRun): void;
+  patch(item: T, event: IResourceEvent): T;
+  closed(): void;
+  read(item: T): void;
 }
 
-/** One run in full: events show at once, and the server's whole answer follows. */
-export class RunWatch implements IRunWatch {
+/** One resource in full: events show at once, and the server's whole answer follows. */
+export class ResourceWatch<T extends IResource> implements IResourceWatch<T> {
   constructor(
+    readonly kind: string,
     readonly name: string,
-    private readonly _services: IWatchServices
+    private readonly _plural: string,
+    private readonly _services: IWatchServices<T>
   ) {}
 
-  get run(): IRun | null {
-    return this._run;
+  get item(): T | null {
+    return this._item;
   }
 
   get error(): KubeflowError | null {
@@ -44,20 +46,20 @@ export class RunWatch implements IRunWatch {
     if (!this._disposed) {
       this._disposed = true;
       this._cancel?.();
-      this._services.closed(this);
+      this._services.closed();
       Signal.clearData(this);
     }
   }
 
   apply(event: IResourceEvent): void {
     if (event.type === 'DELETED') {
-      this._error = new KubeflowError('This run was deleted.', { status: 404 });
+      this._error = new KubeflowError('This was deleted.', { status: 404 });
       this._emit();
       return;
     }
-    const run = this._run;
-    if (run && Number(event.resourceVersion) > Number(run.metadata.resourceVersion)) {
-      this._run = patchRun(run, event, new Date(this._services.now()));
+    const item = this._item;
+    if (item && Number(event.resourceVersion) > Number(item.metadata.resourceVersion)) {
+      this._item = this._services.patch(item, event);
       this._emit();
       this._soon();
     }
@@ -66,12 +68,13 @@ export class RunWatch implements IRunWatch {
   async refresh(): Promise<void> {
     this._asked = this._services.now();
     try {
-      const run = await this._services.request<IRun>(`runs/${encodeURIComponent(this.name)}`);
-      const known = Number(this._run?.metadata.resourceVersion ?? 0);
+      const path = `${this._plural}/${encodeURIComponent(this.name)}`;
+      const item = await this._services.request<T>(path);
+      const known = Number(this._item?.metadata.resourceVersion ?? 0);
       this._error = null;
-      if (Number(run.metadata.resourceVersion) >= known) {
-        this._run = run;
-        this._services.read(run);
+      if (Number(item.metadata.resourceVersion) >= known) {
+        this._item = item;
+        this._services.read(item);
       } else {
         // An event overtook this answer: what it lacks comes with the next one.
         this._soon();
@@ -96,10 +99,16 @@ export class RunWatch implements IRunWatch {
     }
   }
 
-  private _run: IRun | null = null;
+  private _item: T | null = null;
   private _error: KubeflowError | null = null;
   private _asked = 0;
   private _disposed = false;
   private _cancel: (() => void) | null = null;
   private _changed = new Signal<this, void>(this);
+}
+
+export class RunWatch extends ResourceWatch<IRun> implements IRunWatch {
+  get run(): IRun | null {
+    return this.item;
+  }
 }

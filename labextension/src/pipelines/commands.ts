@@ -11,6 +11,7 @@ import { actionCode, compareCode, runCode, runTitle, whyNot } from '../model/act
 import type { IRun, Json } from '../model/types';
 import type { IKubeflow } from '../tokens';
 import { CommandIDs } from '../tokens';
+import { saveAs } from '../ui/save';
 import { whyNotText } from './words';
 
 type Args = ReadonlyPartialJSONObject;
@@ -145,16 +146,6 @@ function started(run: IRun, show: boolean, kubeflow: IKubeflow): void {
 function download(exported: IExported, fallback: string): void {
   const content = JSON.stringify(exported.notebook ?? exported, null, 1);
   saveAs(new Blob([content], { type: 'application/x-ipynb+json' }), exported.name ?? fallback);
-}
-
-/** Let the browser save something under a name. */
-export function saveAs(content: Blob, name: string): void {
-  const url = URL.createObjectURL(content);
-  const link = document.createElement('a');
-  link.href = url;
-  link.download = name;
-  link.click();
-  window.setTimeout(() => URL.revokeObjectURL(url), 10_000);
 }
 
 async function remove(

@@ -1,17 +1,18 @@
 import type { JupyterFrontEnd, JupyterFrontEndPlugin } from '@jupyterlab/application';
 import { ILayoutRestorer } from '@jupyterlab/application';
-import { ICommandPalette, MainAreaWidget, WidgetTracker } from '@jupyterlab/apputils';
+import type { MainAreaWidget } from '@jupyterlab/apputils';
+import { ICommandPalette, WidgetTracker } from '@jupyterlab/apputils';
 import { ILauncher } from '@jupyterlab/launcher';
 import { INotebookTracker } from '@jupyterlab/notebook';
-import type { Widget } from '@lumino/widgets';
 
+import { show, wrap } from '../app/documents';
 import { compareIcon, kubeflowIcon } from '../icons';
 import type { IKubeflow as Services, StepTab } from '../tokens';
 import { CommandIDs, IKubeflow, PLUGIN } from '../tokens';
 import { addNotebookCommands, addRunCommands } from './commands';
-import { setMenuGuard } from './menu';
 import type { IRunPlace } from './run/view';
-import { CompareWidget, RunsWidget, RunWidget } from './widgets';
+import { pipelinesSection } from './section';
+import { CompareWidget, RunWidget } from './widgets';
 
 /** Runs in the main area: the table, one run, and several side by side. */
 export const pipelinesPlugin: JupyterFrontEndPlugin<void> = {
@@ -29,7 +30,7 @@ export const pipelinesPlugin: JupyterFrontEndPlugin<void> = {
     notebooks: INotebookTracker | null
   ): void => {
     const runs = addRunView(app, kubeflow, restorer);
-    addRunsView(app, kubeflow, restorer);
+    addRunsCommand(app, kubeflow);
     addCompareView(app, kubeflow, restorer);
     const current = () => {
       const front = app.shell.currentWidget;
@@ -37,7 +38,7 @@ export const pipelinesPlugin: JupyterFrontEndPlugin<void> = {
     };
     addRunCommands(app.commands, { kubeflow, current });
     addNotebookCommands(app.commands, kubeflow, notebooks, app.serviceManager.contents);
-    setMenuGuard((command, args) => kubeflow.whyNot(command, args));
+    kubeflow.sections.add(pipelinesSection(kubeflow));
     addToPalette(kubeflow, palette, launcher);
     // Whether a command can be used follows from what is in front and how its run stands.
     const refresh = () => app.commands.notifyCommandChanged();
@@ -47,13 +48,6 @@ export const pipelinesPlugin: JupyterFrontEndPlugin<void> = {
 };
 
 /** Show a widget, or bring the one that is there to the front. */
-function show(app: JupyterFrontEnd, widget: Widget): void {
-  if (!widget.isAttached) {
-    app.shell.add(widget, 'main');
-  }
-  app.shell.activateById(widget.id);
-}
-
 function addRunView(
   app: JupyterFrontEnd,
   kubeflow: Services,
@@ -108,44 +102,14 @@ function addRunView(
   return tracker;
 }
 
-function wrap<T extends Widget>(content: T): MainAreaWidget<T> {
-  const widget = new MainAreaWidget<T>({ content });
-  widget.id = `${content.id}-main`;
-  widget.title.closable = true;
-  widget.toolbar.hide();
-  return widget;
-}
-
-function addRunsView(
-  app: JupyterFrontEnd,
-  kubeflow: Services,
-  restorer: ILayoutRestorer | null
-): void {
-  const tracker = new WidgetTracker<MainAreaWidget<RunsWidget>>({
-    namespace: 'jupyter-kubeflow-runs'
-  });
+/** The table of runs under the name that palette and launcher know. */
+function addRunsCommand(app: JupyterFrontEnd, kubeflow: Services): void {
   app.commands.addCommand(CommandIDs.openRuns, {
     label: kubeflow.trans.__('Show All Runs'),
     icon: kubeflowIcon,
     describedBy: { args: { type: 'object', properties: { filter: { type: 'string' } } } },
-    execute: args => {
-      const known = tracker.find(widget => !widget.isDisposed);
-      const widget = known ?? wrap(new RunsWidget(kubeflow));
-      if (typeof args.filter === 'string') {
-        widget.content.filter = args.filter;
-      }
-      if (!known) {
-        widget.content.placeChanged.connect(() => void tracker.save(widget));
-        void tracker.add(widget);
-      }
-      show(app, widget);
-      return widget;
-    }
-  });
-  void restorer?.restore(tracker, {
-    command: CommandIDs.openRuns,
-    args: ({ content }) => ({ filter: content.filter }),
-    name: () => 'runs'
+    execute: args =>
+      kubeflow.openTable('pipelines', typeof args.filter === 'string' ? args.filter : undefined)
   });
 }
 

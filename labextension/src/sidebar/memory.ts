@@ -31,13 +31,13 @@ export class Memory {
     this._save();
   }
 
-  hasSeen(name: string): boolean {
-    return this._seen.has(name);
+  hasSeen(key: string): boolean {
+    return this._seen.has(key);
   }
 
-  see(name: string): void {
-    if (!this._seen.has(name)) {
-      this._seen.add(name);
+  see(key: string): void {
+    if (!this._seen.has(key)) {
+      this._seen.add(key);
       this._seen = new Set([...this._seen].slice(-MOST));
       this._save();
     }

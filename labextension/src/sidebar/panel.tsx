@@ -8,7 +8,8 @@ import { Boundary } from '../ui/boundary';
 import { KubeflowProvider, useKubeflow, useSignal } from '../ui/context';
 import type { Memory } from './memory';
 import { Now } from './now';
-import { Pipelines } from './pipelines';
+import { MemoryProvider } from './remembered';
+import { Section } from './section';
 import { OtherSections } from './sections';
 import { Where } from './where';
 
@@ -32,7 +33,9 @@ export class KubeflowPanel extends ReactWidget {
   protected render(): JSX.Element {
     return (
       <KubeflowProvider value={this._kubeflow}>
-        <Body memory={this._memory} />
+        <MemoryProvider value={this._memory}>
+          <Body memory={this._memory} />
+        </MemoryProvider>
       </KubeflowProvider>
     );
   }
@@ -44,8 +47,12 @@ export class KubeflowPanel extends ReactWidget {
 }
 
 function Body(props: { memory: Memory }): JSX.Element {
-  const { resources } = useKubeflow();
+  const { resources, sections } = useKubeflow();
   useSignal(resources.connectionChanged);
+  useSignal(sections.changed);
+  // A server without a capability says nothing of it; then neither do we.
+  const known = resources.status?.cluster.capabilities ?? {};
+  const shown = sections.all.filter(({ id }) => id === 'pipelines' || id in known);
   const away = resources.connection === 'away';
   return (
     <div className={away ? 'jk-Panel-body jk-mod-away' : 'jk-Panel-body'}>
@@ -54,9 +61,11 @@ function Body(props: { memory: Memory }): JSX.Element {
         <Boundary>
           <Now memory={props.memory} />
         </Boundary>
-        <Boundary>
-          <Pipelines memory={props.memory} />
-        </Boundary>
+        {shown.map(section => (
+          <Boundary key={section.id}>
+            <Section section={section} memory={props.memory} />
+          </Boundary>
+        ))}
         <OtherSections memory={props.memory} />
       </div>
     </div>

@@ -5,12 +5,12 @@ import { IRunningSessionManagers } from '@jupyterlab/running';
 import { IStateDB } from '@jupyterlab/statedb';
 
 import { kubeflowIcon } from '../icons';
-import { runTitle } from '../model/actions';
-import { isActive } from '../model/states';
 import type { IKubeflow as Services } from '../tokens';
 import { CommandIDs, IKubeflow, PLUGIN } from '../tokens';
+import { addOpening } from './commands';
 import { Memory } from './memory';
 import { KubeflowPanel } from './panel';
+import { addRunning } from './running';
 
 /** Between JupyterLab's own panels and the rest of the extensions'. */
 const RANK = 600;
@@ -51,37 +51,10 @@ export const sidebarPlugin: JupyterFrontEndPlugin<void> = {
     [CommandIDs.showPanel, CommandIDs.refresh].forEach(command =>
       palette?.addItem({ command, category })
     );
-    app.commands.commandExecuted.connect((_, { id, args }) => {
-      if (id === CommandIDs.openRun && typeof args.name === 'string') {
-        memory.see(args.name);
-      }
-    });
+    kubeflow.sections.opened.connect((_, { kind, name }) => memory.see(`${kind}/${name}`));
+    addOpening(app, kubeflow, panel.id);
     if (running) {
       addRunning(running, kubeflow);
     }
   }
 };
-
-function addRunning(running: IRunningSessionManagers, kubeflow: Services): void {
-  const { trans, resources } = kubeflow;
-  const stop = (name: string) => void kubeflow.execute(CommandIDs.stopRun, { name });
-  const active = () => resources.runs.items.filter(run => isActive(run.status.phase));
-  running.add({
-    name: trans.__('Pipeline runs'),
-    supportsMultipleViews: false,
-    running: () =>
-      active().map(run => ({
-        label: () => runTitle(run),
-        labelTitle: () => run.metadata.name,
-        icon: () => kubeflowIcon,
-        open: () => void kubeflow.openRun(run.metadata.name),
-        shutdown: () => stop(run.metadata.name)
-      })),
-    shutdownAll: () => active().forEach(run => stop(run.metadata.name)),
-    refreshRunning: () => undefined,
-    runningChanged: resources.runs.changed,
-    shutdownLabel: trans.__('Stop'),
-    shutdownAllLabel: trans.__('Stop All'),
-    shutdownAllConfirmationText: trans.__('Stop all pipeline runs?')
-  });
-}

@@ -1,80 +1,95 @@
-import { closeIcon, ellipsesIcon, refreshIcon, runIcon, stopIcon } from '@jupyterlab/ui-components';
+import { closeIcon, ellipsesIcon } from '@jupyterlab/ui-components';
 import * as React from 'react';
 
-import { runTitle } from '../model/actions';
+import type { IAction, IKindView } from '../kinds';
+import { splitKey } from '../model/merge';
 import { isActive, knownState, tone } from '../model/states';
-import type { IRun, IStepStatus } from '../model/types';
-import { openRunMenu } from '../pipelines/menu';
-import { CommandIDs } from '../tokens';
+import type { IWork } from '../model/types';
+import type { IKubeflow } from '../tokens';
 import { useKubeflow } from '../ui/context';
 import { Button, Progress } from '../ui/controls';
-import { useRun } from '../ui/runs';
+import type { IEntry } from '../ui/menu';
+import { openMenu } from '../ui/menu';
+import { useItem } from '../ui/resources';
 import { StateBadge } from '../ui/state';
 import { Elapsed, RelativeTime } from '../ui/time';
 
-function topSteps(run: IRun): IStepStatus[] {
-  return (run.status.steps ?? []).filter(step => !step.parent);
+/** The action that a row shows itself: the first that can be used now. */
+function rowAction(kubeflow: IKubeflow, view: IKindView, name: string): IAction | undefined {
+  const args = { name, kind: view.kind };
+  return view.actions.find(action => action.inRow && !kubeflow.whyNot(action.command, args));
 }
 
-/** Which step a running run is at, or how its steps ended: one line. */
-export function RunNote(props: { run: IRun }): JSX.Element {
-  const { run } = props;
+function useView(key: string): { view: IKindView | undefined; item: IWork | undefined } {
+  const { kind, name } = splitKey(key);
+  const { sections } = useKubeflow();
+  return { view: sections.view(kind), item: useItem(kind, name) };
+}
+
+function Head(props: { item: IWork; view: IKindView }): JSX.Element {
+  const { item, view } = props;
+  const { phase, reason } = item.status;
+  return (
+    <>
+      <StateBadge state={phase} reason={reason} compact />
+      <span className="jk-RowMain-title" dir="auto">
+        {view.title(item)}
+      </span>
+      <span className="jk-RowMain-time">
+        {isActive(phase) ? (
+          <Elapsed start={item.status.startTime ?? item.metadata.creationTimestamp} />
+        ) : (
+          <RelativeTime time={item.status.completionTime ?? item.metadata.creationTimestamp} />
+        )}
+      </span>
+      <span className="jk-RowMain-note" dir="auto">
+        {view.note(item)}
+      </span>
+    </>
+  );
+}
+
+function ProgressBar(props: { item: IWork; title: string }): JSX.Element {
   const { trans } = useKubeflow();
-  const steps = topSteps(run);
-  const done = steps.filter(step => step.state === 'SUCCEEDED' || step.state === 'SKIPPED').length;
-  const running = steps.filter(step => step.state === 'RUNNING');
-  const phase = knownState(run.status.phase);
-  if (phase === 'FAILED' || ((phase === 'PENDING' || phase === 'PAUSED') && run.status.reason)) {
-    return <>{run.status.reason || run.status.error?.message}</>;
-  }
-  if (phase === 'RUNNING' && running.length) {
-    const names = running.map(step => step.title || step.name).join(', ');
-    return <>{trans.__('%1 of %2 · %3', done, steps.length, names)}</>;
-  }
-  if (phase === 'RUNNING' && run.status.reason) {
-    return <>{run.status.reason}</>;
-  }
-  const cached = steps.filter(step => step.cached).length;
-  const count = trans._n('%1 step', '%1 steps', steps.length);
-  return <>{cached ? trans.__('%1, %2 from cache', count, cached) : count}</>;
+  const phase = knownState(props.item.status.phase);
+  return (
+    <Progress
+      value={phase === 'RUNNING' ? (props.item.status.progress ?? null) : 0}
+      label={trans.__('Progress of %1', props.title)}
+      tone={tone(phase)}
+    />
+  );
 }
 
-export const NowRow = React.memo(function NowRow(props: {
-  name: string;
-  onDismiss: (name: string) => void;
-}): JSX.Element | null {
-  const run = useRun(props.name);
-  const { trans, openRun, execute } = useKubeflowActions();
-  if (!run) {
+interface INowRowProps {
+  id: string;
+  onDismiss: (key: string) => void;
+  entries: (keys: readonly string[]) => readonly IEntry[];
+}
+
+export const NowRow = React.memo(function NowRow(props: INowRowProps): JSX.Element | null {
+  const kubeflow = useKubeflow();
+  const { trans } = kubeflow;
+  const { view, item } = useView(props.id);
+  if (!item || !view) {
     return null;
   }
-  const phase = knownState(run.status.phase);
+  const { kind, name } = splitKey(props.id);
+  const phase = knownState(item.status.phase);
   const failed = phase === 'FAILED';
-  const title = runTitle(run);
+  const title = view.title(item);
+  const action = failed ? undefined : rowAction(kubeflow, view, name);
   return (
-    <li className="jk-NowRow" data-run={props.name} data-state={phase}>
+    <li className="jk-NowRow" data-run={name} data-kind={kind} data-state={phase}>
       <button
         type="button"
         data-row=""
         className="jk-RowMain"
-        title={run.status.reason || title}
-        onClick={() => openRun(props.name, failed ? run.status.error?.step : undefined)}
-        onContextMenu={event => openRunMenu(event, execute, trans, [props.name])}
+        title={item.status.reason || title}
+        onClick={() => void kubeflow.open(kind, name)}
+        onContextMenu={event => openMenu(event, props.entries([props.id]))}
       >
-        <StateBadge state={phase} reason={run.status.reason} compact />
-        <span className="jk-RowMain-title" dir="auto">
-          {title}
-        </span>
-        <span className="jk-RowMain-time">
-          {failed ? (
-            <RelativeTime time={run.status.completionTime} />
-          ) : (
-            <Elapsed start={run.status.startTime ?? run.metadata.creationTimestamp} />
-          )}
-        </span>
-        <span className="jk-RowMain-note" dir="auto">
-          <RunNote run={run} />
-        </span>
+        <Head item={item} view={view} />
       </button>
       <span className="jk-RowActions">
         {failed ? (
@@ -82,58 +97,59 @@ export const NowRow = React.memo(function NowRow(props: {
             label={trans.__('Dismiss %1', title)}
             icon={closeIcon}
             iconOnly
-            onClick={() => props.onDismiss(props.name)}
+            onClick={() => props.onDismiss(props.id)}
           />
         ) : (
-          <Button
-            label={trans.__('Stop %1', title)}
-            icon={stopIcon}
-            iconOnly
-            disabled={phase === 'CANCELING' ? trans.__('It is stopping already.') : null}
-            onClick={() => execute(CommandIDs.stopRun, { name: props.name })}
-          />
+          action && (
+            <Button
+              label={`${action.label} ${title}`}
+              icon={action.icon}
+              iconOnly
+              onClick={() => kubeflow.execute(action.command, { name, kind })}
+            />
+          )
         )}
       </span>
-      {!failed && (
-        <Progress
-          value={phase === 'RUNNING' ? (run.status.progress ?? null) : 0}
-          label={trans.__('Progress of %1', title)}
-          tone={tone(phase)}
-        />
-      )}
+      {!failed && <ProgressBar item={item} title={title} />}
     </li>
   );
 });
 
-export const RunRow = React.memo(function RunRow(props: {
-  name: string;
+interface IRowProps {
+  id: string;
   selected: boolean;
   selecting: boolean;
-  onSelect: (name: string, range: boolean) => void;
+  onSelect: (key: string, range: boolean) => void;
   selection: () => readonly string[];
-}): JSX.Element | null {
-  const { name, selected } = props;
-  const run = useRun(name);
-  const { trans, openRun, execute } = useKubeflowActions();
-  if (!run) {
+  entries: (keys: readonly string[]) => readonly IEntry[];
+}
+
+export const Row = React.memo(function Row(props: IRowProps): JSX.Element | null {
+  const { id, selected } = props;
+  const kubeflow = useKubeflow();
+  const { trans } = kubeflow;
+  const { view, item } = useView(id);
+  if (!item || !view) {
     return null;
   }
-  const phase = knownState(run.status.phase);
-  const title = runTitle(run);
-  const names = () => (selected ? props.selection() : [name]);
+  const { kind, name } = splitKey(id);
+  const phase = knownState(item.status.phase);
+  const title = view.title(item);
+  const keys = () => (selected ? props.selection() : [id]);
   return (
     <li
       className={selected ? 'jk-RunRow jk-mod-selected' : 'jk-RunRow'}
       data-run={name}
+      data-kind={kind}
       data-state={phase}
-      onContextMenu={event => openRunMenu(event, execute, trans, names())}
+      onContextMenu={event => openMenu(event, props.entries(keys()))}
     >
       <label className={props.selecting ? 'jk-RowCheck jk-mod-shown' : 'jk-RowCheck'}>
         <input
           type="checkbox"
           checked={selected}
           aria-label={trans.__('Select %1', name)}
-          onChange={event => props.onSelect(name, (event.nativeEvent as MouseEvent).shiftKey)}
+          onChange={event => props.onSelect(id, (event.nativeEvent as MouseEvent).shiftKey)}
         />
       </label>
       <button
@@ -143,64 +159,45 @@ export const RunRow = React.memo(function RunRow(props: {
         title={`${title}\n${name}`}
         onClick={event => {
           if (event.ctrlKey || event.metaKey || event.shiftKey) {
-            props.onSelect(name, event.shiftKey);
+            props.onSelect(id, event.shiftKey);
           } else {
-            openRun(name);
+            void kubeflow.open(kind, name);
           }
         }}
       >
-        <StateBadge state={phase} reason={run.status.reason} compact />
-        <span className="jk-RowMain-title" dir="auto">
-          {title}
-        </span>
-        <span className="jk-RowMain-time">
-          {isActive(phase) && run.status.startTime ? (
-            <Elapsed start={run.status.startTime} />
-          ) : (
-            <RelativeTime time={run.status.completionTime ?? run.metadata.creationTimestamp} />
-          )}
-        </span>
-        <span className="jk-RowMain-note">
-          <RunNote run={run} />
-        </span>
+        <Head item={item} view={view} />
       </button>
-      <RowActions run={run} execute={execute} names={names} />
+      <RowActions
+        view={view}
+        name={name}
+        title={title}
+        onMenu={event => openMenu(event, props.entries(keys()))}
+      />
+      {phase === 'RUNNING' && typeof item.status.progress === 'number' && (
+        <ProgressBar item={item} title={title} />
+      )}
     </li>
   );
 });
 
 function RowActions(props: {
-  run: IRun;
-  names: () => readonly string[];
-  execute: (command: string, args: { name: string } | { names: string[] }) => Promise<unknown>;
+  view: IKindView;
+  name: string;
+  title: string;
+  onMenu: (event: React.MouseEvent) => void;
 }): JSX.Element {
-  const { trans } = useKubeflow();
-  const { run, execute } = props;
-  const name = run.metadata.name;
-  const phase = knownState(run.status.phase);
-  const title = runTitle(run);
+  const kubeflow = useKubeflow();
+  const { trans } = kubeflow;
+  const { view, name, title } = props;
+  const action = rowAction(kubeflow, view, name);
   return (
     <span className="jk-RowActions">
-      {isActive(phase) ? (
+      {action && (
         <Button
-          label={trans.__('Stop %1', title)}
-          icon={stopIcon}
+          label={`${action.label} ${title}`}
+          icon={action.icon}
           iconOnly
-          onClick={() => execute(CommandIDs.stopRun, { name })}
-        />
-      ) : phase === 'FAILED' || phase === 'CANCELED' ? (
-        <Button
-          label={trans.__('Resume %1', title)}
-          icon={runIcon}
-          iconOnly
-          onClick={() => execute(CommandIDs.resumeRun, { name })}
-        />
-      ) : (
-        <Button
-          label={trans.__('Rerun %1', title)}
-          icon={refreshIcon}
-          iconOnly
-          onClick={() => execute(CommandIDs.rerunRun, { name })}
+          onClick={() => kubeflow.execute(action.command, { name, kind: view.kind })}
         />
       )}
       <button
@@ -209,24 +206,10 @@ function RowActions(props: {
         aria-haspopup="menu"
         aria-label={trans.__('More actions for %1', title)}
         title={trans.__('More actions')}
-        onClick={event => openRunMenu(event, execute, trans, props.names())}
+        onClick={props.onMenu}
       >
         <ellipsesIcon.react tag="span" className="jk-Button-icon" />
       </button>
     </span>
-  );
-}
-
-/** The actions of the context, bound, so that rows stay memoised. */
-function useKubeflowActions() {
-  const kubeflow = useKubeflow();
-  return React.useMemo(
-    () => ({
-      trans: kubeflow.trans,
-      openRun: (name: string, step?: string) => void kubeflow.openRun(name, step),
-      execute: (command: string, args: { name: string } | { names: string[] }) =>
-        kubeflow.execute(command, args)
-    }),
-    [kubeflow]
   );
 }

@@ -6,12 +6,12 @@ import type { ISchedule } from '../model/types';
 import { useKubeflow, useSignal, useTrans } from '../ui/context';
 import { Button, Fold, InlineConfirm, onListKeys } from '../ui/controls';
 import { RelativeTime } from '../ui/time';
-import type { Memory } from './memory';
+import { useMemory } from './remembered';
 import { ScheduleForm } from './scheduleform';
 
 /** Runs that start by themselves. */
-export function Schedules(props: { memory: Memory }): JSX.Element {
-  const { memory } = props;
+export function Schedules(): JSX.Element {
+  const memory = useMemory();
   const trans = useTrans();
   const { schedules } = useKubeflow().resources;
   useSignal(schedules.changed);

@@ -4,13 +4,13 @@ import { useKubeflow, useSignal } from '../ui/context';
 import { Fold } from '../ui/controls';
 import type { Memory } from './memory';
 
-/** Sections of the other capabilities: there as soon as the cluster speaks of them, greyed with the reason. */
+/** Capabilities that nobody here shows yet: there as soon as the cluster speaks of them, with the reason. */
 export function OtherSections(props: { memory: Memory }): JSX.Element {
   const { memory } = props;
-  const { trans, resources } = useKubeflow();
+  const { trans, resources, sections } = useKubeflow();
   useSignal(resources.connectionChanged);
   useSignal(memory.changed);
-  const sections: [string, string][] = [
+  const titles: [string, string][] = [
     ['training', trans.__('Training')],
     ['tuning', trans.__('Tuning')],
     ['spark', trans.__('Data (Spark)')],
@@ -21,8 +21,8 @@ export function OtherSections(props: { memory: Memory }): JSX.Element {
   const known = resources.status?.cluster.capabilities ?? {};
   return (
     <>
-      {sections
-        .filter(([name]) => name in known)
+      {titles
+        .filter(([name]) => name in known && !sections.get(name))
         .map(([name, title]) => {
           const { available, reason } = known[name];
           const why = available ? null : (reason ?? trans.__('This cluster does not have it.'));

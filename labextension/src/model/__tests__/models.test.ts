@@ -4,7 +4,7 @@ import { describe, test } from 'node:test';
 import { whyNot } from '../actions';
 import { deltas, extremes, sections, shares } from '../comparison';
 import { diffLines, hunks, parseUnified } from '../diff';
-import { metricNames, runFilter, sortRuns } from '../filter';
+import { itemFilter, metricNames, RUNS, sortItems } from '../filter';
 import { LogBuffer } from '../logbuffer';
 import { ticks, timeline } from '../timeline';
 import type { IRun, RunState } from '../types';
@@ -24,7 +24,7 @@ function run(name: string, phase: RunState, more: Partial<IRun['status']> = {}):
 describe('filter', () => {
   const found = (query: string) =>
     [run('a', 'FAILED'), run('bb', 'RUNNING'), run('ccc', 'SUCCEEDED')]
-      .filter(runFilter(query))
+      .filter(itemFilter(query, RUNS))
       .map(item => item.metadata.name);
   const cases: [string, string[]][] = [
     ['', ['a', 'bb', 'ccc']],
@@ -43,7 +43,9 @@ describe('filter', () => {
   }
 
   test('states are found by their translated word', () => {
-    const pass = runFilter('gescheitert', state => (state === 'FAILED' ? 'Gescheitert' : state));
+    const pass = itemFilter('gescheitert', RUNS, state =>
+      state === 'FAILED' ? 'Gescheitert' : state
+    );
     assert.ok(pass(run('a', 'FAILED')));
     assert.ok(!pass(run('a', 'RUNNING')));
   });
@@ -55,7 +57,7 @@ describe('filter', () => {
       run('c', 'SUCCEEDED', { seconds: 1 })
     ];
     const names = (down: boolean) =>
-      sortRuns(runs, 'seconds', down).map(item => item.metadata.name);
+      sortItems(runs, item => item.status.seconds, down).map(item => item.metadata.name);
     assert.deepEqual(names(true), ['b', 'c', 'a']);
     assert.deepEqual(names(false), ['c', 'b', 'a']);
   });

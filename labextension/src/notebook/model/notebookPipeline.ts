@@ -3,7 +3,7 @@ import type { ISignal } from '@lumino/signaling';
 import { Signal } from '@lumino/signaling';
 
 import { KubeflowError } from '../../model/errors';
-import type { IResources, IRunWatch } from '../../model/resources';
+import type { IRunResources, IRunWatch } from '../../model/resources';
 import { isActive } from '../../model/states';
 import type { IPipeline, IProblem, IRun, IStep } from '../../model/types';
 import type { ICellEdit, ICellText } from './cells';
@@ -353,7 +353,7 @@ export class NotebookPipelineModel implements IDisposable {
   }
 
   private readonly _check: Check;
-  private readonly _resources: IResources;
+  private readonly _resources: IRunResources;
   private readonly _pause: number;
   private readonly _changed = new Signal<this, void>(this);
   private readonly _undo: ICellEdit[][] = [];
@@ -383,7 +383,7 @@ export namespace NotebookPipelineModel {
   export interface IOptions {
     readonly source: INotebookSource;
     readonly check: Check;
-    readonly resources: IResources;
+    readonly resources: IRunResources;
     readonly trans: IText;
     /** Milliseconds; only tests want another. */
     readonly pause?: number;

@@ -7,8 +7,8 @@ import type { StepTab } from '../../tokens';
 import { useTrans } from '../../ui/context';
 import { Tabs } from '../../ui/controls';
 import { StateIcon, stateWord } from '../../ui/state';
+import { Log } from '../../ui/log';
 import { StepCode } from './code';
-import { Log } from './log';
 import { StepSummary } from './summary';
 import { StepValues } from './values';
 
@@ -86,7 +86,16 @@ export function StepDetail(props: {
       >
         {tab === 'summary' && <StepSummary run={run} status={status} step={step} />}
         {tab === 'values' && <StepValues run={run} status={status} step={step} />}
-        {tab === 'log' && <Log run={run.metadata.name} step={name} attempt={status.attempt ?? 0} />}
+        {tab === 'log' && (
+          <Log
+            source={{
+              path: `runs/${encodeURIComponent(run.metadata.name)}`,
+              query: { step: name },
+              attempt: status.attempt,
+              file: `${run.metadata.name}-${name}`
+            }}
+          />
+        )}
         {tab === 'code' && <StepCode run={run} step={status.parent ?? name} />}
       </div>
     </section>

@@ -11,7 +11,7 @@ import { ErrorBanner, failedStep } from './banner';
 import { StepDetail } from './detail';
 import { Header } from './header';
 import { Overview } from './overview';
-import { Split } from './split';
+import { Split } from '../../ui/split';
 import { Timeline } from './timeline';
 
 export interface IRunPlace {
@@ -60,6 +60,7 @@ export function RunView(props: {
       <Header run={run} />
       <ErrorBanner run={run} onShowLog={name => onPlace({ ...place, step: name, tab: 'log' })} />
       <Split
+        label={trans.__('Resize graph')}
         left={<Picture run={run} place={place} step={step} onPlace={onPlace} />}
         right={
           step ? (

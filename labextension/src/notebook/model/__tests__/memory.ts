@@ -6,7 +6,7 @@ import type {
   Connection,
   IListChange,
   IResourceList,
-  IResources,
+  IRunResources,
   IRunWatch
 } from '../../../model/resources';
 import type { IResource, IRun, ISchedule } from '../../../model/types';
@@ -74,11 +74,11 @@ class MemoryList<T extends IResource<object>> {
   }
 }
 
-export class MemoryResources implements IResources {
+export class MemoryResources implements IRunResources {
   readonly runs = new MemoryList<IRun>('runs') as MemoryList<IRun> & IResourceList<IRun>;
   readonly schedules = new MemoryList<ISchedule>('recurringruns') as MemoryList<ISchedule> &
     IResourceList<ISchedule>;
-  readonly connectionChanged: Signal<IResources, void> = new Signal<IResources, void>(this);
+  readonly connectionChanged: Signal<IRunResources, void> = new Signal<IRunResources, void>(this);
   connection: Connection = 'live';
   status = null;
   trouble = null;
@@ -98,7 +98,11 @@ export class MemoryResources implements IResources {
     const { runs, watched, _watches } = this;
     const tell = (): void => watch.changed.emit();
     const watch = {
+      kind: 'Run',
       name,
+      get item(): IRun | null {
+        return runs.get(name) ?? null;
+      },
       error: null,
       isDisposed: false,
       changed: new Signal<IRunWatch, void>({} as IRunWatch),

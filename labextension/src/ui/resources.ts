@@ -1,19 +1,50 @@
 import * as React from 'react';
 
-import type { IRun } from '../model/types';
+import type { IListChange, IResourceList } from '../model/resources';
+import type { IWork } from '../model/types';
 import { useKubeflow } from './context';
 
-/** The run as it is now; draws again only when this one changes. */
-export function useRun(name: string): IRun | undefined {
-  const { runs } = useKubeflow().resources;
+/** The resource as it is now; draws again only when this one changes. */
+export function useItem<T extends IWork = IWork>(kind: string, name: string): T | undefined {
+  const list = useKubeflow().resources.list(kind);
   const subscribe = React.useCallback(
     (call: () => void) => {
-      const subscription = runs.subscribe(name, call);
+      const subscription = list.subscribe(name, call);
       return () => subscription.dispose();
     },
-    [runs, name]
+    [list, name]
   );
-  return React.useSyncExternalStore(subscribe, () => runs.get(name));
+  return React.useSyncExternalStore(subscribe, () => list.get(name) as T | undefined);
+}
+
+/** Something found in the lists of these kinds; the same object as long as it reads the same. */
+export function useFound<R>(
+  kinds: readonly string[],
+  find: (lists: readonly IResourceList<IWork>[]) => R
+): R {
+  const { resources } = useKubeflow();
+  const known = kinds.join();
+  const lists = React.useMemo(
+    () => known.split(',').map(kind => resources.list(kind)),
+    [resources, known]
+  );
+  const last = React.useRef<{ value: R; text: string } | null>(null);
+  const subscribe = React.useCallback(
+    (call: () => void) => {
+      const slot = (_: unknown, change: IListChange) => void (change && call());
+      lists.forEach(list => list.changed.connect(slot));
+      return () => lists.forEach(list => list.changed.disconnect(slot));
+    },
+    [lists]
+  );
+  return React.useSyncExternalStore(subscribe, () => {
+    const value = find(lists);
+    const text = JSON.stringify(value);
+    if (text !== last.current?.text) {
+      last.current = { value, text };
+    }
+    return last.current.value;
+  });
 }
 
 export interface ISelection {
@@ -21,7 +52,7 @@ export interface ISelection {
   /** Add or take away; with `range`, everything from the last one on. */
   select: (name: string, range: boolean) => void;
   clear: () => void;
-  /** The selected names in the order shown. */
+  /** The selected ones in the order shown. */
   all: () => readonly string[];
 }
 

@@ -1,10 +1,10 @@
 import * as React from 'react';
 
-import { LogBuffer } from '../../model/logbuffer';
-import { useKubeflow, useTrans } from '../../ui/context';
-import { Button } from '../../ui/controls';
-import { useWindow } from '../../ui/virtual';
-import { saveAs } from '../commands';
+import { LogBuffer } from '../model/logbuffer';
+import { useKubeflow, useTrans } from './context';
+import { Button } from './controls';
+import { saveText } from './save';
+import { useWindow } from './virtual';
 
 const LINE = 18;
 /** Lines asked for at first; the rest follows as it is written. */
@@ -21,12 +21,29 @@ interface ILog {
   error: string | null;
 }
 
-/** Follow a step's log. Text that comes in one frame is drawn once, however many pieces it has. */
-function useLog(run: string, step: string | null, attempt: number): ILog {
+export interface ILogSource {
+  /** The resource: `runs/tour-x7k2p`. */
+  path: string;
+  /** What of it: `{ step: 'train' }`, `{ part: 'rank-0' }`. */
+  query?: Record<string, string>;
+  /** Another attempt is another log. */
+  attempt?: number;
+  /** The name of the downloaded file, without its ending. */
+  file: string;
+}
+
+function addressOf(source: ILogSource, verb: string, lines: number): string {
+  return `${source.path}/${verb}?${new URLSearchParams({ lines: String(lines), ...source.query })}`;
+}
+
+/** Follow a log. Text that comes in one frame is drawn once, however many pieces it has. */
+function useLog(source: ILogSource): ILog {
   const kubeflow = useKubeflow();
+  const { attempt = 0 } = source;
+  const address = addressOf(source, 'logs', TAIL);
   // Another log is another buffer, so that no line of the old one is ever shown under the new name.
   // eslint-disable-next-line react-hooks/exhaustive-deps
-  const buffer = React.useMemo(() => new LogBuffer(), [run, step, attempt]);
+  const buffer = React.useMemo(() => new LogBuffer(), [address, attempt]);
   const [state, setState] = React.useState({
     version: 0,
     stream: 'connecting' as Stream,
@@ -37,7 +54,6 @@ function useLog(run: string, step: string | null, attempt: number): ILog {
     let timer = 0;
     let frame = 0;
     let done = false;
-    const query = new URLSearchParams({ lines: String(TAIL), ...(step ? { step } : {}) });
     const draw = () => {
       frame ||= window.setTimeout(() => {
         frame = 0;
@@ -47,7 +63,7 @@ function useLog(run: string, step: string | null, attempt: number): ILog {
     const say = (stream: Stream, error = '') =>
       setState(old => ({ version: old.version + 1, stream, error }));
     const connect = () => {
-      socket = kubeflow.socket(`runs/${encodeURIComponent(run)}/logs?${query}`);
+      socket = kubeflow.socket(address);
       socket.onopen = () => {
         buffer.clear();
         say('following');
@@ -82,16 +98,16 @@ function useLog(run: string, step: string | null, attempt: number): ILog {
       window.clearTimeout(frame);
       socket?.close();
     };
-  }, [kubeflow, buffer, run, step, attempt]);
+  }, [kubeflow, buffer, address, attempt]);
   return { buffer, ...state };
 }
 
 /** A log as it is written: follow, search, jump to the error, save. Only lines in sight are drawn. */
-export function Log(props: { run: string; step: string | null; attempt: number }): JSX.Element {
-  const { run, step } = props;
+export function Log(props: { source: ILogSource; children?: React.ReactNode }): JSX.Element {
+  const { source } = props;
   const kubeflow = useKubeflow();
   const { trans } = kubeflow;
-  const log = useLog(run, step, props.attempt);
+  const log = useLog(source);
   const { buffer, version } = log;
   const scroller = React.useRef<HTMLDivElement>(null);
   const [sticks, setSticks] = React.useState(true);
@@ -127,6 +143,7 @@ export function Log(props: { run: string; step: string | null; attempt: number }
   return (
     <div className="jk-Log">
       <div className="jk-Log-bar" role="toolbar" aria-label={trans.__('Log tools')}>
+        {props.children}
         <Search query={query} onQuery={setQuery} hits={hits} at={at} onNext={next} />
         <Button
           label={trans.__('Jump to error')}
@@ -139,7 +156,7 @@ export function Log(props: { run: string; step: string | null; attempt: number }
           title={trans.__('Stay at the end')}
           onClick={() => setSticks(!sticks)}
         />
-        <Button label={trans.__('Download')} onClick={() => save(kubeflow, run, step)} />
+        <Button label={trans.__('Download')} onClick={() => save(kubeflow, source)} />
         <StreamNote log={log} />
       </div>
       <Lines
@@ -153,16 +170,12 @@ export function Log(props: { run: string; step: string | null; attempt: number }
   );
 }
 
-async function save(
-  kubeflow: ReturnType<typeof useKubeflow>,
-  run: string,
-  step: string | null
-): Promise<void> {
-  const query = new URLSearchParams({ lines: '100000', ...(step ? { step } : {}) });
+async function save(kubeflow: ReturnType<typeof useKubeflow>, source: ILogSource): Promise<void> {
   try {
-    const path = `runs/${encodeURIComponent(run)}/logs:tail?${query}`;
-    const { text } = await kubeflow.request<{ text: string }>(path);
-    saveAs(new Blob([text], { type: 'text/plain' }), `${run}${step ? `-${step}` : ''}.log`);
+    const { text } = await kubeflow.request<{ text: string }>(
+      addressOf(source, 'logs:tail', 100_000)
+    );
+    saveText(text, `${source.file}.log`);
   } catch (error) {
     kubeflow.fail(kubeflow.trans.__('Downloading the log'), error);
   }

@@ -1,12 +1,14 @@
 import * as React from 'react';
 
-import { useTrans } from '../../ui/context';
-
 const KEY_STEP = 4;
 
 /** Two panes with a divider that is dragged, or moved by the arrow keys. Stacked where it is narrow. */
-export function Split(props: { left: React.ReactNode; right: React.ReactNode }): JSX.Element {
-  const trans = useTrans();
+export function Split(props: {
+  left: React.ReactNode;
+  right: React.ReactNode;
+  /** Names the divider: *Resize graph*. */
+  label: string;
+}): JSX.Element {
   const [share, setShare] = React.useState(48);
   const frame = React.useRef<HTMLDivElement>(null);
   const clamp = (value: number) => Math.min(75, Math.max(20, value));
@@ -34,7 +36,7 @@ export function Split(props: { left: React.ReactNode; right: React.ReactNode }):
         className="jk-Split-divider"
         role="separator"
         aria-orientation="vertical"
-        aria-label={trans.__('Resize graph')}
+        aria-label={props.label}
         aria-valuenow={Math.round(share)}
         aria-valuemin={20}
         aria-valuemax={75}

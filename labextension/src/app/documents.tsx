@@ -1,0 +1,182 @@
+import type { ILayoutRestorer, JupyterFrontEnd } from '@jupyterlab/application';
+import { MainAreaWidget, WidgetTracker } from '@jupyterlab/apputils';
+import { ReactWidget } from '@jupyterlab/ui-components';
+import type { ReadonlyPartialJSONObject } from '@lumino/coreutils';
+import type { ISignal } from '@lumino/signaling';
+import { Signal } from '@lumino/signaling';
+import type { Widget } from '@lumino/widgets';
+import * as React from 'react';
+
+import { kubeflowIcon } from '../icons';
+import type { IKubeflow } from '../tokens';
+import { Boundary } from '../ui/boundary';
+import { KubeflowProvider } from '../ui/context';
+
+/** A view in the main area: a region with a name, drawn with the shared services. */
+export abstract class View extends ReactWidget {
+  constructor(
+    protected readonly kubeflow: IKubeflow,
+    id: string,
+    label: string
+  ) {
+    super();
+    this.id = id;
+    this.addClass('jk-View');
+    this.title.label = label;
+    this.title.closable = true;
+    this.title.icon = kubeflowIcon;
+    this.node.setAttribute('role', 'region');
+    this.node.setAttribute('aria-label', label);
+    this.node.tabIndex = -1;
+  }
+
+  /** Emitted when what is to be restored changed. */
+  get placeChanged(): ISignal<this, void> {
+    return this._placeChanged;
+  }
+
+  /** Whether somebody can see it: what is hidden asks for nothing. */
+  get seen(): boolean {
+    return this.isVisible;
+  }
+
+  protected abstract body(): JSX.Element;
+
+  protected render(): JSX.Element {
+    return (
+      <KubeflowProvider value={this.kubeflow}>
+        <Boundary>{this.body()}</Boundary>
+      </KubeflowProvider>
+    );
+  }
+
+  protected moved(): void {
+    this._placeChanged.emit();
+    this.update();
+  }
+
+  protected onActivateRequest(): void {
+    const inside = this.node.contains(document.activeElement);
+    if (!inside) {
+      this.node.focus({ preventScroll: true });
+    }
+  }
+
+  private _placeChanged = new Signal<this, void>(this);
+}
+
+/** A view of one resource, which remembers where in it one was: a tab, a rank, a trial. */
+export abstract class ResourceView<
+  P extends ReadonlyPartialJSONObject = ReadonlyPartialJSONObject
+> extends View {
+  constructor(
+    kubeflow: IKubeflow,
+    readonly kind: string,
+    readonly resource: string,
+    private _place: P
+  ) {
+    super(kubeflow, `jupyter-kubeflow-${kind.toLowerCase()}-${resource}`, resource);
+    this.title.icon = kubeflow.sections.view(kind)?.icon ?? kubeflowIcon;
+  }
+
+  get place(): P {
+    return this._place;
+  }
+
+  set place(place: P) {
+    this._place = place;
+    this.moved();
+  }
+
+  /** Change a part of the place and keep the rest. */
+  readonly go = (change: Partial<P>): void => {
+    this.place = { ...this._place, ...change };
+  };
+}
+
+export function wrap<T extends Widget>(content: T): MainAreaWidget<T> {
+  const widget = new MainAreaWidget<T>({ content });
+  widget.id = `${content.id}-main`;
+  widget.title.closable = true;
+  widget.toolbar.hide();
+  return widget;
+}
+
+export function show(app: JupyterFrontEnd, widget: Widget): void {
+  if (!widget.isAttached) {
+    app.shell.add(widget, 'main');
+  }
+  app.shell.activateById(widget.id);
+}
+
+export interface IDocument<T extends ResourceView> {
+  /** `kubeflow:open-training`: takes `{name, kind?, place?}`. */
+  readonly command: string;
+  readonly label: string;
+  readonly namespace: string;
+  readonly kinds: readonly string[];
+  create(name: string, kind: string): T;
+}
+
+/** Opens one widget for each resource, and again after a reload of the page. */
+export function addDocument<T extends ResourceView>(
+  app: JupyterFrontEnd,
+  restorer: ILayoutRestorer | null,
+  document: IDocument<T>
+): WidgetTracker<MainAreaWidget<T>> {
+  const { namespace, command, kinds } = document;
+  const tracker = new WidgetTracker<MainAreaWidget<T>>({ namespace });
+  app.commands.addCommand(command, {
+    label: document.label,
+    isEnabled: args => Boolean(args.name),
+    describedBy: {
+      args: {
+        type: 'object',
+        required: ['name'],
+        properties: {
+          name: { type: 'string' },
+          kind: { type: 'string', enum: [...kinds] },
+          place: { type: 'object', description: 'Where in the view: a tab, a part' }
+        }
+      }
+    },
+    execute: args => {
+      const name = String(args.name);
+      const kind = typeof args.kind === 'string' ? args.kind : kinds[0];
+      const known = tracker.find(
+        ({ content }) => content.resource === name && content.kind === kind
+      );
+      const widget = known ?? wrap(document.create(name, kind));
+      const { content } = widget;
+      if (args.place) {
+        content.place = { ...content.place, ...(args.place as ReadonlyPartialJSONObject) };
+      }
+      if (!known) {
+        content.placeChanged.connect(() => void tracker.save(widget));
+        void tracker.add(widget);
+      }
+      show(app, widget);
+      return widget;
+    }
+  });
+  void restorer?.restore(tracker, {
+    command,
+    args: ({ content }) => ({
+      name: content.resource,
+      kind: content.kind,
+      place: content.place
+    }),
+    name: ({ content }) => `${content.kind}/${content.resource}`
+  });
+  return tracker;
+}
+
+/** The resource whose view is in front, for commands of the palette, which have no arguments. */
+export function inFront<T extends ResourceView>(
+  app: JupyterFrontEnd,
+  tracker: WidgetTracker<MainAreaWidget<T>>
+): { kind: string; name: string } | null {
+  const front = app.shell.currentWidget;
+  const found = tracker.find(widget => widget === front);
+  return found ? { kind: found.content.kind, name: found.content.resource } : null;
+}
