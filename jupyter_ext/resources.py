@@ -36,7 +36,7 @@ class Row:
 
     ``get(name)`` gives a handle, whose methods are the verbs. ``check(resource)`` raises what ``submit(resource)``
     would refuse; ``update(old, new)`` changes what may change, and raises Conflict naming the field that may not.
-    ``instead`` is what to say where a kind cannot be applied.
+    ``instead`` is what to say where a kind cannot be applied; ``shared``: the functions serve several kinds.
     """
 
     kind: str
@@ -46,6 +46,12 @@ class Row:
     update: str = ""
     short: tuple[str, ...] = ()
     instead: str = ""
+    shared: bool = False
+
+
+def _job(kind: str, *short: str) -> Row:
+    home = "jupyter_ext.training"
+    return Row(kind, f"{home}:get", f"{home}:check", f"{home}:submit", f"{home}:update", short, shared=True)
 
 
 ROWS: tuple[Row, ...] = (
@@ -56,6 +62,19 @@ ROWS: tuple[Row, ...] = (
         short=("schedule", "schedules"),
         instead="Make one with: jupyter kf schedule add NOTEBOOK.ipynb --cron …",
     ),
+    _job("TrainJob", "tj", "job", "jobs"),
+    _job("TFJob"),
+    _job("PyTorchJob"),
+    _job("XGBoostJob"),
+    Row(
+        "Experiment",
+        "jupyter_ext.tuning:get",
+        "jupyter_ext.tuning:check",
+        "jupyter_ext.tuning:submit",
+        "jupyter_ext.tuning:update",
+        ("exp", "sweep"),
+    ),
+    Row("Trial", "jupyter_ext.tuning:trial", instead="An Experiment makes its trials."),
 )
 
 
@@ -144,7 +163,9 @@ def title(resource: Resource) -> str:
 def handle(reference: str | Resource) -> Any:
     """Give the handle of a resource: a Run, a Job, an Experiment."""
     resource = reference if isinstance(reference, Resource) else find(reference)
-    return _function(row(resource.kind).get)(resource.name)
+    found = row(resource.kind)
+    more = {"kind": resource.kind} if found.shared else {}
+    return _function(found.get)(resource.name, **more)
 
 
 def get(reference: str) -> Resource:
@@ -171,11 +192,11 @@ def list_(
 
 
 def wait(reference: str, timeout: float | None = None) -> Resource:
-    """Wait until it has finished; raises TimeoutError after ``timeout`` seconds, NotFound if it is deleted."""
+    """Wait until it has finished or is paused; raises TimeoutError after ``timeout`` seconds, NotFound if it is deleted."""
     begun = time.monotonic()
     pause = POLL[0]
     resource = find(reference)
-    while not resource.finished:
+    while not resource.resting:
         if resource.kind == "RecurringRun":
             raise Invalid(
                 "a schedule does not end", where=Where(object=title(resource)), hint="Wait for a run."
@@ -226,8 +247,18 @@ def logs(
 ) -> Iterator[str]:
     """Give what it printed: of one ``part`` (a step, ``rank-0``), else all; ``follow`` ends with it or by ``stop``."""
     more: dict[str, Any] = {"tail": tail, "follow": follow, "stop": stop}
-    found: str | Iterator[str] = _verb(reference, "logs")(*([part] if part else []), **more)
+    if part and part.startswith("rank-") and part[5:].isdecimal():
+        more["rank"] = int(part[5:])
+    elif part:
+        more["step"] = part
+    found: str | Iterator[str] = _verb(reference, "logs")(**more)
     return iter([found]) if isinstance(found, str) else iter(found)
+
+
+def export(reference: str) -> str:
+    """Give the YAML that a cluster takes as it is."""
+    text: str = _verb(reference, "export")()
+    return text
 
 
 def describe(reference: str) -> str:

@@ -1,6 +1,6 @@
 """``jupyter kubeflow …``, in short ``jupyter kf …``.
 
-Exit status: 0 done (and, where a run was waited for, it SUCCEEDED), 1 the run failed or something is broken,
+Exit status: 0 done (and, where something was waited for, it SUCCEEDED), 1 it failed or something is broken,
 2 wrong usage or input, 130 stopped with Ctrl-C. Errors are one sentence on standard error.
 """
 
@@ -37,20 +37,27 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _call(command: str, args: object) -> int:
     from jupyter_ext.errors import KubeflowError
 
-    from . import commands, running, schedules
+    from . import anything, commands, jobs, running, schedules
 
-    functions = {**running.COMMANDS, **commands.COMMANDS, **schedules.COMMANDS}
+    functions = {
+        **running.COMMANDS,
+        **commands.COMMANDS,
+        **schedules.COMMANDS,
+        **anything.COMMANDS,
+        **jobs.COMMANDS,
+    }
     try:
         return functions[command](args)
     except KubeflowError as error:
         if getattr(args, "json", False):
             from .text import as_json
 
-            as_json(
-                {**error_object(error), "message": str(error)}
-                if command not in running.COMMANDS
-                else running.refused(error)
-            )
+            if command in running.COMMANDS:
+                as_json(running.refused(error))
+            elif command in jobs.COMMANDS:
+                as_json(jobs.refused(error, command))
+            else:
+                as_json({**error_object(error), "message": str(error)})
         sys.stdout.flush()
         sys.stderr.write(f"jupyter kf {command}: {error}\n")
         return 2 if 400 <= error.status < 500 else 1

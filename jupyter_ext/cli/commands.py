@@ -7,6 +7,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from jupyter_ext.errors import Invalid, Where
+
+from . import anything
 from .progress import line
 from .running import newest, writable, write_notebook
 from .text import ago, as_json, number, one_line, say, seconds, table
@@ -83,6 +86,8 @@ def _brief(resource: Any) -> dict[str, object]:
 
 def show(args: Namespace) -> int:
     """``jupyter kf show``."""
+    if other := anything.of_another_kind(args.run):
+        return anything.describe(Namespace(what=[other], json=args.json))
     run = newest(args.run)
     if args.json:
         as_json(run.to_json())
@@ -112,6 +117,12 @@ def logs(args: Namespace) -> int:
     """``jupyter kf logs``."""
     import sys
 
+    if other := anything.of_another_kind(args.run):
+        return anything.logs(other, args)
+    if args.rank is not None:
+        raise Invalid(
+            "a run has steps, not ranks", where=Where(field="--rank"), hint="Name the step instead."
+        )
     run = newest(args.run)
     text = run.logs(args.step, tail=args.tail, follow=args.follow)
     for chunk in [text] if isinstance(text, str) else text:
@@ -122,6 +133,8 @@ def logs(args: Namespace) -> int:
 
 def stop(args: Namespace) -> int:
     """``jupyter kf stop``."""
+    if other := anything.of_another_kind(args.run):
+        return anything.stop(other)
     run = newest(args.run)
     run.stop()
     say(f"{run.name}: {run.state}")
@@ -142,6 +155,8 @@ def compare(args: Namespace) -> int:
 
 def export(args: Namespace) -> int:
     """``jupyter kf export``."""
+    if other := anything.of_another_kind(args.run):
+        return _export_manifest(other, args.output)
     run = newest(args.run)
     output = args.output or f"{run.name}.ipynb"
     writable(output, (".ipynb", ".zip"))
@@ -150,6 +165,18 @@ def export(args: Namespace) -> int:
     else:
         write_notebook(Path(output), run.executed())
     say(f"Written: {output}")
+    return 0
+
+
+def _export_manifest(reference: str, output: str | None) -> int:
+    """Write the YAML that a cluster takes."""
+    from jupyter_ext import resources
+
+    writable(output, (".yaml", ".yml"))
+    text = resources.export(reference)
+    if output:
+        Path(output).write_text(text, encoding="utf-8")
+    say(f"Written: {output}" if output else text.rstrip("\n"))
     return 0
 
 
@@ -162,15 +189,6 @@ def open_(args: Namespace) -> int:
         say(f"Written: {args.output}. Open it and run the cell above step {found['step']}.")
     else:
         say(found["code"].rstrip("\n"))
-    return 0
-
-
-def delete(args: Namespace) -> int:
-    """``jupyter kf delete``."""
-    from jupyter_ext import pipelines
-
-    pipelines.delete(args.run)
-    say(f"Deleted {args.run}.")
     return 0
 
 
@@ -217,7 +235,6 @@ COMMANDS: dict[str, Callable[[Any], int]] = {
     "compare": compare,
     "export": export,
     "open": open_,
-    "delete": delete,
     "gc": gc,
     "doctor": doctor,
 }

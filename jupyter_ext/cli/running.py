@@ -25,7 +25,7 @@ def newest(name: str | None) -> Run:
     from jupyter_ext.errors import NotFound
 
     if name:
-        return pipelines.get(name)
+        return pipelines.get(name.partition("/")[2] or name)
     found = pipelines.runs(limit=1)
     if not found:
         raise NotFound("there are no runs yet", hint="Start one: jupyter kf run NOTEBOOK.ipynb")
@@ -51,6 +51,12 @@ def run(args: Namespace) -> int:
 
 def resume(args: Namespace) -> int:
     """``jupyter kf resume``."""
+    from . import anything
+
+    if other := anything.of_another_kind(args.run):
+        return anything.resume(other, args)
+    if args.trials:
+        raise Invalid("a run has no trials", where=Where(field="--trials"))
     writable(args.output)
     return follow(newest(args.run).resume(), args)
 
