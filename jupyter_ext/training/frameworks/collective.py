@@ -1,0 +1,86 @@
+"""Lets ``xgboost.collective.init()`` and ``CommunicatorContext()`` take their tracker from the environment.
+
+XGBoost did so itself before 2.1; since then each program has to hand on the ``DMLC_*`` variables, and one that
+forgets it trains alone without a word. Used in a rank's process; standard library only.
+"""
+
+from __future__ import annotations
+
+import functools
+import os
+import sys
+from collections.abc import Sequence
+from importlib.abc import Loader, MetaPathFinder
+from importlib.machinery import ModuleSpec
+from types import ModuleType
+from typing import Any, Final
+
+_MODULE: Final = "xgboost.collective"
+
+
+def arguments() -> dict[str, Any]:
+    """What this process has to give to ``xgboost.collective.CommunicatorContext``; empty outside of a job."""
+    if not os.environ.get("DMLC_TRACKER_URI") or not os.environ.get("DMLC_TRACKER_PORT", "").isdecimal():
+        return {}
+    return {
+        "dmlc_communicator": "rabit",
+        "dmlc_tracker_uri": os.environ["DMLC_TRACKER_URI"],
+        "dmlc_tracker_port": int(os.environ["DMLC_TRACKER_PORT"]),
+        "dmlc_task_id": os.environ.get("DMLC_TASK_ID", "0"),
+    }
+
+
+def install() -> None:
+    """Complete ``xgboost.collective.init``, now or when it is imported; does nothing outside of a job."""
+    if not arguments():
+        return
+    if _MODULE in sys.modules:
+        complete(sys.modules[_MODULE])
+    else:
+        sys.meta_path.insert(0, _Finder())
+
+
+def complete(module: ModuleType) -> None:
+    """Make ``init`` add what its caller left out. Who names a tracker keeps it."""
+    original = module.init
+
+    @functools.wraps(original)
+    def init(**given: Any) -> None:
+        own = {key.lower() for key in given}
+        original(**given if "dmlc_tracker_uri" in own else {**arguments(), **given})
+
+    module.init = init  # type: ignore[attr-defined]
+
+
+class _Finder(MetaPathFinder):
+    """Steps aside at once when the one module it waits for is imported."""
+
+    def find_spec(
+        self,
+        fullname: str,
+        path: Sequence[str] | None,  # noqa: ARG002 - the interface's
+        target: ModuleType | None = None,  # noqa: ARG002
+    ) -> ModuleSpec | None:
+        if fullname != _MODULE:
+            return None
+        sys.meta_path.remove(self)
+        import importlib.util
+
+        spec = importlib.util.find_spec(fullname)
+        if spec is not None and spec.loader is not None:
+            spec.loader = _Completing(spec.loader)
+        return spec
+
+
+class _Completing(Loader):
+    """The module's own loader, and what comes after it."""
+
+    def __init__(self, loader: Loader) -> None:
+        self._loader = loader
+
+    def create_module(self, spec: ModuleSpec) -> ModuleType | None:
+        return self._loader.create_module(spec)
+
+    def exec_module(self, module: ModuleType) -> None:
+        self._loader.exec_module(module)
+        complete(module)
