@@ -184,7 +184,7 @@ def _env(given: Mapping[str, Any], field: str, known: Mapping[str, str]) -> dict
         if not source:
             env[name] = expanded(_text(entry.get("value", ""), f"{place}.value"), env)
             continue
-        path = mapping(source.get("fieldRef"), f"{place}.valueFrom.fieldRef").get("fieldPath")
+        path = str(mapping(source.get("fieldRef"), f"{place}.valueFrom.fieldRef").get("fieldPath"))
         if path not in known:
             kind = next(iter(source))
             hint = f"Write {name} with a value, or set it in the notebook: its environment is passed on."

@@ -117,9 +117,9 @@ def check(job: JobSpec) -> None:
 
     Raises Invalid, Unfit or Unavailable, each with the remedy. Imports no framework: it looks at what is installed.
     """
-    from jupyter_ext.training import fitness
+    from jupyter_ext.training.fitness import check as refuse
 
-    fitness.check(job)
+    refuse(job)
 
 
 def plan(job: JobSpec, python: str, ports: Ports, gpus: Sequence[str] = ()) -> list[Launch]:
@@ -127,11 +127,12 @@ def plan(job: JobSpec, python: str, ports: Ports, gpus: Sequence[str] = ()) -> l
 
     ``gpus`` are the devices leased to the job; each node gets its share of them.
     """
-    from jupyter_ext.training import frameworks, legacy
+    from jupyter_ext.training import legacy
+    from jupyter_ext.training.frameworks import load
 
     if job.replicas is not None:
         return legacy.plan(job, python, ports, tuple(gpus))
-    return frameworks.load(job.framework).plan(job, python, ports, tuple(gpus))
+    return load(job.framework).plan(job, python, ports, tuple(gpus))
 
 
 _REJOINS: Final = 3

@@ -166,7 +166,7 @@ def _replicas(resource: Resource, kind: _Kind) -> tuple[tuple[Replica, ...], tup
             known = {
                 "metadata.name": f"{resource.name}-{role}-{index}",
                 "metadata.namespace": resource.namespace or "default",
-                **{"status.podIP": ranks.HOST, "status.hostIP": ranks.HOST, "spec.nodeName": "localhost"},
+                "status.podIP": ranks.HOST, "status.hostIP": ranks.HOST, "spec.nodeName": "localhost",
             }
             process = read(one.get("template"), f"{place}.template", kind.container, known)
             decides = (name, index) in deciding or (name, None) in deciding
