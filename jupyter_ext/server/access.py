@@ -36,14 +36,19 @@ def run(name: str) -> Run:
     return pipelines.get(name)
 
 
+WORK = ("Run", "TrainJob", "Experiment", "TFJob", "PyTorchJob", "XGBoostJob")
+"""Kinds that keep the machine busy."""
+
+
 def busy() -> bool:
-    """Whether a run is going on."""
+    """Whether anything is going on."""
     phases = ("PENDING", "RUNNING", "CANCELING")
-    return len(cluster().list("Run", phase=phases, limit=1, summary=True)) > 0
+    here = cluster()
+    return any(len(here.list(kind, phase=phases, limit=1, summary=True)) for kind in WORK)
 
 
 def tick() -> bool:
-    """Look after schedules; gives whether a run is going on."""
+    """Look after schedules; gives whether anything is going on."""
     from jupyter_ext.pipelines import recurring
 
     recurring.tick(cluster())

@@ -24,11 +24,11 @@ class Field:
     """One member of a JSON body, or one query argument.
 
     ``limit`` is the greatest length of a string, number of members, or value of an integer.
-    ``fields`` are the members of an object whose members are fixed.
+    ``fields`` are the members of an object whose members are fixed. A value may be of one of several types.
     """
 
     name: str
-    type: FieldType
+    type: FieldType | tuple[FieldType, ...]
     about: str
     required: bool = False
     default: Any = None
@@ -39,12 +39,11 @@ class Field:
     def read(self, value: object, place: str) -> Any:
         """Give the value if it is what it should be; raises Invalid naming ``place``."""
         where = Where(field=place)
-        if isinstance(value, bool) is not (self.type == "boolean") or not isinstance(
-            value, _PYTHON[self.type]
-        ):
-            raise Invalid(f"{place} must be {_ARTICLE[self.type]}, not {_name(value)}", where=where)
+        if not any(_is(value, name) for name in self.types):
+            wanted = " or ".join(_ARTICLE[name] for name in self.types)
+            raise Invalid(f"{place} must be {wanted}, not {_name(value)}", where=where)
         size = value if isinstance(value, int) else len(value)  # type: ignore[arg-type]
-        if size > self.limit or (self.type == "integer" and size < 0):
+        if size > self.limit or size < 0:
             raise Invalid(f"{place} is too large", where=where, hint=f"The limit is {self.limit}.")
         if self.choices and value not in self.choices:
             raise Invalid(
@@ -52,14 +51,20 @@ class Field:
             )
         return read(self.fields, value, place + ".") if self.fields else value
 
+    @property
+    def types(self) -> tuple[FieldType, ...]:
+        """The types that a value may have."""
+        return (self.type,) if isinstance(self.type, str) else self.type
+
     def schema(self) -> dict[str, Any]:
         """Give it as JSON schema."""
-        found: dict[str, Any] = {"type": self.type, "description": self.about}
+        kind: object = self.type if isinstance(self.type, str) else list(self.type)
+        found: dict[str, Any] = {"type": kind, "description": self.about}
         if self.choices:
             found["enum"] = list(self.choices)
-        if self.type == "array":
+        if "array" in self.types:
             found["items"] = {}
-        if self.type == "integer":
+        if "integer" in self.types:
             found |= {"minimum": 0, "maximum": self.limit}
         if self.fields:
             found |= schema(self.fields)
@@ -75,6 +80,11 @@ _ARTICLE: dict[FieldType, str] = {
     "object": "an object",
     "array": "a list",
 }
+
+
+def _is(value: object, name: FieldType) -> bool:
+    """Whether a value has a type; true and false are no numbers."""
+    return isinstance(value, bool) is (name == "boolean") and isinstance(value, _PYTHON[name])
 
 
 def _name(value: object) -> str:
@@ -122,13 +132,13 @@ def read_query(fields: Iterable[Field], given: Mapping[str, str]) -> dict[str, A
         text = given.get(field.name)
         if text is None or text == "":
             continue
-        if field.type == "integer":
+        if "integer" in field.types:
             if not (text.isascii() and text.isdecimal() and len(text) <= 9):
                 raise Invalid(
                     f"{field.name} must be a whole number, not {text[:40]!r}", where=Where(field=field.name)
                 )
             body[field.name] = int(text)
-        elif field.type == "boolean":
+        elif "boolean" in field.types:
             body[field.name] = text.lower() in {"1", "true", "yes"}
         else:
             body[field.name] = text

@@ -1,6 +1,6 @@
-"""A run's log: the last lines by request, or followed on a websocket."""
+"""A log, of whatever kind: the last lines by request, or followed on a websocket."""
 
-# ruff: noqa: D102 - each verb says what it does in its Operation
+
 # mypy: disable-error-code="untyped-decorator"
 
 from __future__ import annotations
@@ -18,35 +18,55 @@ from tornado.websocket import WebSocketClosedError, WebSocketHandler
 
 from jupyter_ext.errors import KubeflowError, Unavailable
 
-from . import access, fields
+from . import fields
 from .fields import Field
 from .handler import KubeflowHandler, Operation, encode, operation
+from .kind import Kind
 
 LINES = Field("lines", "integer", "Only so many of the last lines.", default=1000, limit=100_000)
-STEP = Field("step", "string", "Only this step's log.", limit=400)
-FOLLOW = (STEP, LINES)
+PART = Field("part", "string", "Only this part: a step of a run, rank-0 of a job.", limit=400)
+STEP = Field("step", "string", "The same, as runs call it.", limit=400)
+FOLLOW = (PART, STEP, LINES)
 FRAME = 1 << 16
 """Characters in one frame at most."""
 FOLLOWERS = 64
 """Logs followed at the same time at most; each has a thread."""
 
 
-class LogTailHandler(KubeflowHandler):
-    """``runs/{name}/logs:tail``."""
+def tail_handler(kind: Kind) -> type[KubeflowHandler]:
+    """Make the handler of ``{plural}/{name}/logs:tail``."""
 
-    @web.authenticated
-    @authorized("read", "kubeflow.runs")
-    @operation(Operation("The last lines of a run's or a step's log.", "read", query=FOLLOW))
-    async def get(self, name: str) -> None:
-        query = self.query(FOLLOW)
-        run = await self.blocking(access.run, name)
-        self.reply({"text": await self.blocking(lambda: run.logs(query["step"], tail=query["lines"]))})
+    class TailHandler(KubeflowHandler):
+        @web.authenticated
+        @authorized("read", kind.resource)
+        @operation(Operation("The last lines of the log, or of one part's.", "read", query=FOLLOW))
+        async def get(self, name: str) -> None:
+            query = self.query(FOLLOW)
+            self.reply({"text": await self.blocking(self.read, name, query)})
+
+        @staticmethod
+        def read(name: str, query: dict[str, Any]) -> str:
+            """Read in a thread."""
+            from jupyter_ext import resources
+
+            part = query["part"] or query["step"]
+            return "".join(resources.logs(f"{kind.kind}/{name}", part, tail=query["lines"]))
+
+    TailHandler.__name__ = TailHandler.__qualname__ = f"{kind.kind}LogTailHandler"
+    return TailHandler
+
+
+def socket_handler(kind: Kind) -> type[LogSocket]:
+    """Make the handler of ``{plural}/{name}/logs``."""
+    name = f"{kind.kind}LogSocket"
+    return type(name, (LogSocket,), {"kind": kind.kind, "auth_resource": kind.resource})
 
 
 class LogSocket(WebSocketMixin, WebSocketHandler, JupyterHandler):
-    """``runs/{name}/logs``: frames ``{"text"}``, at the end ``{"end": true}``, or ``{"error"}``; then it closes."""
+    """Frames ``{"text"}``, at the end ``{"end": true}``, or ``{"error"}``; then it closes."""
 
     operation = Operation("Follow a log on a websocket.", "read", query=FOLLOW, status=101)
+    kind = "Run"
     auth_resource = "kubeflow.runs"
     _followers = threading.BoundedSemaphore(FOLLOWERS)
 
@@ -54,7 +74,7 @@ class LogSocket(WebSocketMixin, WebSocketHandler, JupyterHandler):
     async def get(self, *args: Any, **kwargs: Any) -> None:
         """Check that the user may read, then become a websocket."""
         allowed = await ensure_async(
-            self.authorizer.is_authorized(self, self.current_user, "read", "kubeflow.runs")
+            self.authorizer.is_authorized(self, self.current_user, "read", self.auth_resource)
         )
         if not allowed:
             raise web.HTTPError(403)
@@ -96,11 +116,13 @@ class LogSocket(WebSocketMixin, WebSocketHandler, JupyterHandler):
             )
 
     def _follow(self, name: str) -> None:
+        from jupyter_ext import resources
+
         given = {key: self.get_query_argument(key) for key in self.request.query_arguments}
         query = fields.read_query(FOLLOW, given)
-        run = access.run(name)
-        found = run.logs(query["step"], tail=query["lines"], follow=True, stop=self._stop)
-        for chunk in [found] if isinstance(found, str) else found:
+        part = query["part"] or query["step"]
+        reference = f"{self.kind}/{name}"
+        for chunk in resources.logs(reference, part, tail=query["lines"], follow=True, stop=self._stop):
             for start in range(0, len(chunk), FRAME):
                 if self._stop.is_set():
                     return

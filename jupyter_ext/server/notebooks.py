@@ -15,7 +15,7 @@ from jupyter_ext.errors import Invalid, Where
 from .fields import Field
 from .handler import LARGE, KubeflowHandler, Operation, operation
 from .paths import locate
-from .registry import CONTENT, OPTIONS, PARAMETERS, PATH
+from .rows_pipelines import CONTENT, OPTIONS, PARAMETERS, PATH
 
 CHECK = (PATH, CONTENT)
 CODE = (Field("path", "string", PATH.about, required=True, limit=4096), PARAMETERS, OPTIONS)

@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from jupyter_server.auth.decorator import authorized
 from tornado import web
 
@@ -13,8 +15,11 @@ from jupyter_ext.errors import Invalid, NotFound, Where
 from . import access, listing
 from .fields import Field
 from .handler import LARGE, SMALL, KubeflowHandler, Operation, operation
+from .kind import Body, Kind, Question, Verb
 from .paths import locate
-from .registry import Body, Kind, Verb
+
+if TYPE_CHECKING:
+    from jupyter_ext.resources import Applied
 
 LIST_QUERY = (
     Field("limit", "integer", "Greatest number of resources.", limit=500),
@@ -41,9 +46,13 @@ class ResourceHandler(KubeflowHandler):
         return {} if result is None else result
 
     async def resolve(self, body: Body) -> Body:
-        """Put the file that a path means in its place."""
-        notebook = body.get("notebook")
-        if not body.get("path"):
+        """Put the file that a path means in its place, for kinds that have one."""
+        if "path" not in body:
+            return body
+        if "notebook" not in body:
+            return {**body, "path": await self._file(body["path"])} if body["path"] else body
+        notebook = body["notebook"]
+        if not body["path"]:
             if notebook is None:
                 raise Invalid(
                     "there is nothing to run", where=Where(field="path"), hint="Give path or notebook."
@@ -51,6 +60,14 @@ class ResourceHandler(KubeflowHandler):
             return body
         located = await locate(self.contents_manager, body["path"], must_exist=notebook is None)
         return {**body, "path": located.path, "notebook": notebook or located.notebook}
+
+    async def _file(self, path: str) -> str:
+        """Find a program in a folder of this machine."""
+        located = await locate(self.contents_manager, path)
+        if located.notebook is not None:
+            hint = "Give its text as source instead."
+            raise Invalid(f"{path!r} is in no folder of this machine", where=Where(field="path"), hint=hint)
+        return located.path
 
 
 def list_handler(kind: Kind) -> type[KubeflowHandler]:
@@ -92,9 +109,10 @@ def list_handler(kind: Kind) -> type[KubeflowHandler]:
             )
         )
         async def post(self) -> None:
-            body = self.body(kind.create_body, LARGE)
-            if any(field.name == "path" for field in kind.create_body):
-                body = await self.resolve(body)
+            body = await self.resolve(self.body(kind.create_body, LARGE))
+            if kind.draft is not None and body.get("dryRun"):
+                self.reply(await self.blocking(kind.draft, body))
+                return
             self.reply(self.present(await self.blocking(create, body)), 201)
 
     return _named(Handler, kind, "List")
@@ -139,6 +157,49 @@ def verb_handler(kind: Kind, verb: Verb) -> type[KubeflowHandler]:
             self.reply(self.present(await self.blocking(verb.call, name, body)))
 
     return _named(VerbHandler, kind, verb.name.capitalize())
+
+
+def question_handler(kind: Kind, question: Question) -> type[KubeflowHandler]:
+    """Make the handler of ``GET {plural}:{question}``."""
+
+    class QuestionHandler(ResourceHandler):
+        @web.authenticated
+        @authorized("read", kind.resource)
+        @operation(Operation(question.summary, "read", query=question.query))
+        async def get(self) -> None:
+            self.reply(await self.blocking(question.call, self.query(question.query)))
+
+    return _named(QuestionHandler, kind, question.name.capitalize())
+
+
+YAML = (Field("yaml", "string", "One or more documents.", required=True, limit=8 << 20),)
+
+
+class ApplyHandler(ResourceHandler):
+    """``apply``: what a YAML text describes, of any kind. Each resource comes back with what became of it."""
+
+    @web.authenticated
+    @authorized("execute", "kubeflow")
+    @operation(Operation("Start what a YAML text describes.", "execute", body=YAML, limit=LARGE))
+    async def post(self) -> None:
+        applied = await self.blocking(self.apply, self.body(YAML, LARGE)["yaml"])
+        self.reply(
+            [
+                {
+                    **listing.present(item.resource, self.root),
+                    "outcome": item.outcome,
+                    "notes": list(item.notes),
+                }
+                for item in applied
+            ]
+        )
+
+    @staticmethod
+    def apply(text: str) -> list[Applied]:
+        """Apply in a thread; a line break makes a text of what could be the name of a file."""
+        from jupyter_ext import resources
+
+        return resources.apply(text + "\n")
 
 
 class UnknownHandler(KubeflowHandler):

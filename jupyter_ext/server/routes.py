@@ -54,12 +54,18 @@ def routes() -> list[Route]:
         Route("runs/{name}/outputs/{step}", runs.OutputsHandler),
         Route("runs/{name}/code/{step}", runs.CodeHandler),
         Route("runs/{name}:open", runs.OpenHandler),
-        Route("runs/{name}/logs:tail", logs.LogTailHandler),
-        Route("runs/{name}/logs", logs.LogSocket),
         Route("blobs/{digest}", blobs.BlobHandler),
+        Route("apply", resources.ApplyHandler),
     ]
     for kind in KINDS:
         found.append(Route(kind.plural, resources.list_handler(kind)))
+        found += [
+            Route(f"{kind.plural}:{question.name}", resources.question_handler(kind, question))
+            for question in kind.questions
+        ]
+        if kind.logs:
+            found.append(Route(f"{kind.plural}/{{name}}/logs:tail", logs.tail_handler(kind)))
+            found.append(Route(f"{kind.plural}/{{name}}/logs", logs.socket_handler(kind)))
         found += [
             Route(f"{kind.plural}/{{name}}:{verb.name}", resources.verb_handler(kind, verb))
             for verb in kind.verbs

@@ -14,7 +14,7 @@ from . import access
 from .fields import Field
 from .handler import KubeflowHandler, Operation, operation
 from .paths import save_beside
-from .registry import STEP
+from .rows_pipelines import STEP
 
 NAMES = (Field("names", "string", "Two to ten names of runs, with commas.", required=True, limit=1000),)
 

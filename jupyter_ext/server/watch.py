@@ -1,4 +1,4 @@
-"""Every change of a resource becomes one event on the server's bus.
+"""Changes of resources become events on the server's bus.
 
 One thread follows the store; the server's loop emits. An emit costs about a millisecond of the loop, so
 changes of the same resource are merged (the last state always arrives) and a burst is spread out.
@@ -47,6 +47,13 @@ def event_data(kind: str, resource: Resource) -> dict[str, Any]:
         "steps": {step["name"]: step["state"] for step in steps} if isinstance(steps, list) else None,
         "progress": resource.status.get("progress"),
     }
+
+
+def told() -> list[str]:
+    """The kinds whose changes become events. An experiment's own event says that its trials changed: there may be 10,000."""
+    from jupyter_ext.cluster.resource import KINDS
+
+    return [kind for kind in KINDS if kind != "Trial"]
 
 
 class Merger:
@@ -133,17 +140,15 @@ class Watcher:
         if self._since is None:
             self._since = access.version()
         self.ready.set()
-        for event in access.cluster().watch(self._since, stop=self._stopped, summary=True):
+        for event in access.cluster().watch(self._since, told(), stop=self._stopped, summary=True):
             self._since = max(self._since, event.resource.resource_version)
             self._put(event_data(event.type, event.resource))
 
     def _catch_up(self) -> None:
         """Tell the present state of whatever changed in the history that is no longer kept."""
-        from jupyter_ext.cluster.resource import KINDS
-
         store = access.cluster().store
         version = store.resource_version()
-        for kind in KINDS:
+        for kind in told():
             for resource in store.list(kind, summary=True):
                 if resource.resource_version > (self._since or 0):
                     self._put(event_data("MODIFIED", resource))

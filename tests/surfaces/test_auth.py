@@ -11,10 +11,12 @@ import pytest
 from jupyter_server.auth import Authorizer
 from tornado.httpclient import HTTPClientError
 
+from jupyter_ext.cluster.resource import KINDS
 from jupyter_ext.openapi import operations
 from jupyter_ext.server.routes import BASE, routes
 
 EXAMPLES = {"digest": "b3:" + "0" * 64, "path": "nothing/here"}
+PLURALS = {kind.plural for kind in KINDS.values()}
 VERBS = [(route.path, verb) for route in routes() for verb in operations(route)]
 
 
@@ -50,7 +52,7 @@ async def test_every_verb_wants_a_token(jp_fetch, stopped):
                 *url(path), method=verb.upper(), headers=dict(header), raise_error=False, **body_for(verb)
             )
             assert answer.code == 403, (path, verb)
-            assert json.loads(answer.body)["status"] == 403 if path != "runs/{name}/logs" else True
+            assert json.loads(answer.body)["status"] == 403 if not path.endswith("/logs") else True
 
 
 async def test_every_verb_wants_permission_for_its_own_resource(jp_fetch, refusing, stopped):
@@ -62,7 +64,7 @@ async def test_every_verb_wants_permission_for_its_own_resource(jp_fetch, refusi
         described = next(operations(route)[verb] for route in routes() if route.path == path)
         assert action == described.action
         kind = path.partition("/")[0].partition(":")[0]
-        owned = kind in {"runs", "recurringruns", "notebooks", "blobs"}
+        owned = kind in {*PLURALS, "notebooks", "blobs"}
         assert resource == (f"kubeflow.{kind}" if owned else "kubeflow"), path
 
 
@@ -78,7 +80,13 @@ def test_reading_only_reads():
     changing = {r.path: operations(r)["post"].action for r in routes() if "post" in operations(r)}
     assert changing["runs"] == changing["runs/{name}:resume"] == changing["runs/{name}:rerun"] == "execute"
     assert changing["runs/{name}:stop"] == changing["runs/{name}:open"] == "write"
-    assert changing["recurringruns"] == "execute"
+    assert changing["recurringruns"] == changing["trainjobs"] == changing["experiments"] == "execute"
+    assert changing["apply"] == changing["trainjobs/{name}:resume"] == "execute"
+    assert changing["trainjobs/{name}:stop"] == changing["experiments/{name}:stop"] == "write"
+    reading = {
+        path.partition(":")[2] for path, action in changing.items() if action == "read" and "jobs/" in path
+    }
+    assert reading == {"curves", "code"}
 
 
 async def test_a_websocket_wants_a_token_and_permission(jp_ws_fetch, refusing, stopped):
