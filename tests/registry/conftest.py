@@ -1,0 +1,16 @@
+"""A registry in a file of its own for each test."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from jupyter_ext.registry.service import Service
+from jupyter_ext.registry.store import Store
+
+
+@pytest.fixture
+def service(tmp_path: Path) -> Service:
+    """The rules over an empty file."""
+    return Service(Store(tmp_path / "registry.sqlite"))
