@@ -20,7 +20,8 @@ export function isBrushed(brush: Brush): boolean {
 
 /** A range that covers the whole axis is none. */
 export function setRange(brush: Brush, axis: string, range: Range | null): Brush {
-  const { [axis]: _, ...rest } = brush;
+  const rest: Record<string, Range> = { ...brush };
+  delete rest[axis];
   if (!range) {
     return rest;
   }

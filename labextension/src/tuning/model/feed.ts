@@ -17,7 +17,7 @@ export interface ITrialQuery {
   /** Number of the last trial read. */
   after?: number;
   /** Only what changed after this resource version. */
-  since?: number | string;
+  since?: number;
 }
 
 export interface IFeedServices {
@@ -98,13 +98,13 @@ export class TrialFeed implements IDisposable {
   }
 
   private async _all(): Promise<void> {
-    let version: number | string | null = null;
+    let version: number | null = null;
     for (;;) {
       const after = this._last();
       const query: ITrialQuery = { limit: PAGE, sort: 'number' };
       const page = await this._services.trials(after === null ? query : { ...query, after });
       // What changes while the pages come is read again by the first increment.
-      version ??= page.resourceVersion;
+      version ??= Number(page.resourceVersion);
       this._total = page.total;
       this.list.merge(page.items);
       if (page.items.length < PAGE || this._disposed) {
@@ -112,7 +112,7 @@ export class TrialFeed implements IDisposable {
       }
       this._emit();
     }
-    this._since = version;
+    this._since = version ?? 0;
     this._loaded = true;
   }
 
@@ -121,8 +121,8 @@ export class TrialFeed implements IDisposable {
       const page = await this._services.trials({ limit: PAGE, sort: 'number', since: this._since });
       this._total = page.total;
       this.list.merge(page.items);
-      const stuck = Number(page.resourceVersion) === Number(this._since);
-      this._since = page.resourceVersion;
+      const stuck = Number(page.resourceVersion) === this._since;
+      this._since = Number(page.resourceVersion);
       if (page.items.length < PAGE || stuck || this._disposed) {
         return;
       }
@@ -142,7 +142,7 @@ export class TrialFeed implements IDisposable {
 
   private _loaded = false;
   private _total = 0;
-  private _since: number | string = 0;
+  private _since = 0;
   private _readAt = -Infinity;
   private _reading = false;
   private _again = false;

@@ -219,6 +219,27 @@ export function improvements(
   return found;
 }
 
+/** Names of at most so many trials: all, or else half of them the best and half the latest. */
+export function notable(
+  trials: readonly ITrial[],
+  objective: Pick<IObjective, 'type'>,
+  most: number
+): string[] {
+  if (trials.length <= most) {
+    return trials.map(trial => trial.name);
+  }
+  const order: IOrder = { by: 'value', down: objective.type === 'maximize' };
+  const found = new Set(
+    sortTrials(trials, order)
+      .slice(0, most / 2)
+      .map(trial => trial.name)
+  );
+  for (let index = trials.length - 1; index >= 0 && found.size < most; index--) {
+    found.add(trials[index].name);
+  }
+  return [...found];
+}
+
 /** Names of metrics beside the objective, those first that most trials have. */
 export function extraMetrics(trials: readonly ITrial[], objective: string): string[] {
   const found = new Map<string, number>();

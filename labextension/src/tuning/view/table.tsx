@@ -1,0 +1,394 @@
+import * as React from 'react';
+
+import { duration, number } from '../../format';
+import { useTrans } from '../../ui/context';
+import { Button } from '../../ui/controls';
+import type { ISelection } from '../../ui/resources';
+import { StateIcon } from '../../ui/state';
+import { useWindow } from '../../ui/virtual';
+import type { IScene } from '../model/scene';
+import type { IOrder, TrialSort, TrialState } from '../model/trials';
+import {
+  extraMetrics,
+  filterTrials,
+  parameterNames,
+  sortTrials,
+  stateCounts,
+  TRIAL_STATES,
+  trialState
+} from '../model/trials';
+import type { ITrial } from '../model/types';
+import { compareReason, useHeld, useRowKeys } from './rows';
+import { parameterText, TRIAL_ICONS, trialWord } from './words';
+
+export const ROW = 30;
+/** Metric columns beside the objective. */
+const METRICS = 3;
+
+interface IColumn {
+  readonly id: TrialSort;
+  readonly title: string;
+  readonly width: string;
+  readonly number: boolean;
+  cell(trial: ITrial): React.ReactNode;
+}
+
+export interface ITrialTableProps {
+  scene: IScene;
+  selected: string | null;
+  onPick: (name: string) => void;
+  selection: ISelection;
+  onCompare: () => void;
+  onVisible: (names: readonly string[]) => void;
+}
+
+/** All trials: sorted, filtered, several selected. Draws only the rows in sight. */
+export function TrialTable(props: ITrialTableProps): JSX.Element {
+  const { scene } = props;
+  const [states, setStates] = React.useState<ReadonlySet<TrialState>>(new Set());
+  const [query, setQuery] = React.useState('');
+  const [order, setOrder] = React.useState<IOrder>({ by: 'number', down: true });
+  const columns = useColumns(scene);
+  const sorted = React.useMemo(
+    () => sortTrials(filterTrials(scene.chosen, states, query), order),
+    [scene.chosen, states, query, order]
+  );
+  const held = useHeld(sorted, `${order.by}/${order.down}/${query}/${[...states].join()}`);
+  const { onVisible } = props;
+  React.useEffect(() => onVisible(sorted.map(trial => trial.name)), [sorted, onVisible]);
+  const template = ['26px', ...columns.map(column => column.width)].join(' ');
+  return (
+    <div className="jk-Trials" style={{ '--jk-columns': template } as React.CSSProperties}>
+      <Bar
+        {...props}
+        states={states}
+        onStates={setStates}
+        query={query}
+        onQuery={setQuery}
+        shown={sorted.length}
+        fresh={held.fresh}
+        onFresh={held.show}
+      />
+      <Grid
+        {...props}
+        columns={columns}
+        trials={held.items}
+        order={order}
+        onOrder={setOrder}
+        onHold={held.hold}
+        filtered={states.size > 0 || query !== ''}
+      />
+    </div>
+  );
+}
+
+function useColumns(scene: IScene): IColumn[] {
+  const trans = useTrans();
+  const metric = scene.objective.objectiveMetricName;
+  const names = parameterNames(scene.experiment.spec.parameters ?? [], scene.trials.slice(0, 50));
+  const metrics = extraMetrics(scene.trials.slice(-200), metric).slice(0, METRICS);
+  const known = `${names.join()}/${metrics.join()}`;
+  return React.useMemo(
+    () => [
+      {
+        id: 'number',
+        title: trans.__('Trial'),
+        width: '64px',
+        number: true,
+        cell: trial => trial.number
+      },
+      {
+        id: 'state',
+        title: trans.__('State'),
+        width: '104px',
+        number: false,
+        cell: trial => <TrialBadge trial={trial} />
+      },
+      {
+        id: 'value',
+        title: metric,
+        width: 'minmax(84px, 1fr)',
+        number: true,
+        cell: trial => number(trial.value)
+      },
+      ...names.map((name): IColumn => ({
+        id: `parameter:${name}`,
+        title: name,
+        width: 'minmax(84px, 1fr)',
+        number: false,
+        cell: trial => parameterText(trial.parameters[name])
+      })),
+      ...metrics.map((name): IColumn => ({
+        id: `metric:${name}`,
+        title: name,
+        width: 'minmax(84px, 1fr)',
+        number: true,
+        cell: trial => number(trial.metrics?.[name])
+      })),
+      {
+        id: 'seconds',
+        title: trans.__('Duration'),
+        width: '84px',
+        number: true,
+        cell: trial => duration(trial.seconds)
+      }
+    ],
+    // eslint-disable-next-line react-hooks/exhaustive-deps
+    [known, metric, trans]
+  );
+}
+
+export function TrialBadge(props: { trial: ITrial }): JSX.Element {
+  const { trial } = props;
+  const trans = useTrans();
+  const state = trialState(trial);
+  const word = trialWord(state, trans);
+  return (
+    <span className={`jk-TrialBadge jk-mod-${state}`} title={trial.reason || word}>
+      <StateIcon state={TRIAL_ICONS[state]} size={14} />
+      <span>{word}</span>
+    </span>
+  );
+}
+
+function Bar(
+  props: ITrialTableProps & {
+    states: ReadonlySet<TrialState>;
+    onStates: (states: ReadonlySet<TrialState>) => void;
+    query: string;
+    onQuery: (query: string) => void;
+    shown: number;
+    fresh: number;
+    onFresh: () => void;
+  }
+): JSX.Element {
+  const { scene, states, selection } = props;
+  const trans = useTrans();
+  const counts = stateCounts(scene.chosen);
+  const chosen = selection.selected.size;
+  const toggle = (state: TrialState) => {
+    const next = new Set(states);
+    if (!next.delete(state)) {
+      next.add(state);
+    }
+    props.onStates(next);
+  };
+  return (
+    <div className="jk-Trials-bar">
+      <h2>{trans._n('%1 trial', '%1 trials', props.shown, props.shown)}</h2>
+      <input
+        type="search"
+        aria-label={trans.__('Filter trials')}
+        placeholder={trans.__('Filter: 17, lr=0.1')}
+        value={props.query}
+        dir="auto"
+        onChange={event => props.onQuery(event.target.value)}
+      />
+      <div className="jk-Trials-states" role="group" aria-label={trans.__('Filter by state')}>
+        {TRIAL_STATES.filter(state => counts[state] || states.has(state)).map(state => (
+          <button
+            type="button"
+            key={state}
+            className="jk-StateFilter"
+            aria-pressed={states.has(state)}
+            onClick={() => toggle(state)}
+          >
+            <StateIcon state={TRIAL_ICONS[state]} size={12} />
+            {trialWord(state, trans)} <b>{counts[state]}</b>
+          </button>
+        ))}
+      </div>
+      <span className="jk-Spacer" />
+      {props.fresh > 0 && (
+        <Button
+          label={trans._n('%1 new trial', '%1 new trials', props.fresh, props.fresh)}
+          title={trans.__('Rows stay where they are while the pointer is on them')}
+          onClick={props.onFresh}
+        />
+      )}
+      {chosen > 0 && (
+        <>
+          <span>{trans.__('%1 selected', chosen)}</span>
+          <Button
+            label={trans.__('Compare')}
+            kind="primary"
+            disabled={compareReason(chosen, trans)}
+            onClick={props.onCompare}
+          />
+          <Button label={trans.__('Clear')} onClick={selection.clear} />
+        </>
+      )}
+    </div>
+  );
+}
+
+function Grid(
+  props: ITrialTableProps & {
+    columns: readonly IColumn[];
+    trials: readonly ITrial[];
+    order: IOrder;
+    onOrder: (order: IOrder) => void;
+    onHold: (held: boolean) => void;
+    filtered: boolean;
+  }
+): JSX.Element {
+  const { trials, columns, selection, scene } = props;
+  const trans = useTrans();
+  const scroller = React.useRef<HTMLDivElement>(null);
+  const { from, to } = useWindow(scroller, trials.length, ROW);
+  const onKeyDown = useRowKeys(scroller, trials.length, ROW);
+  const minimum = 26 + columns.length * 96 + 24;
+  return (
+    <div
+      className="jk-Trials-scroller"
+      ref={scroller}
+      role="grid"
+      aria-label={trans.__('Trials')}
+      aria-rowcount={trials.length + 1}
+      tabIndex={trials.length ? -1 : 0}
+      onKeyDown={onKeyDown}
+      onPointerEnter={() => props.onHold(true)}
+      onPointerLeave={() => props.onHold(false)}
+    >
+      <div className="jk-Trials-head" role="row" aria-rowindex={1} style={{ minWidth: minimum }}>
+        <span role="columnheader">
+          <span className="jk-visuallyHidden">{trans.__('Selected')}</span>
+        </span>
+        {columns.map(column => (
+          <Head key={column.id} column={column} order={props.order} onOrder={props.onOrder} />
+        ))}
+      </div>
+      <div
+        role="rowgroup"
+        className="jk-Trials-body"
+        style={{ height: trials.length * ROW, minWidth: minimum }}
+      >
+        {trials.slice(from, to).map((trial, index) => (
+          <Row
+            key={trial.name}
+            trial={trial}
+            index={from + index}
+            columns={columns}
+            best={trial.name === scene.best?.name}
+            open={trial.name === props.selected}
+            selected={selection.selected.has(trial.name)}
+            onSelect={selection.select}
+            onPick={props.onPick}
+          />
+        ))}
+      </div>
+      {!trials.length && (
+        <p className="jk-Quiet" role="row">
+          <span role="gridcell">
+            {props.filtered || scene.passed
+              ? trans.__('No trial is like that.')
+              : trans.__('No trial has begun yet.')}
+          </span>
+        </p>
+      )}
+    </div>
+  );
+}
+
+function Head(props: {
+  column: IColumn;
+  order: IOrder;
+  onOrder: (order: IOrder) => void;
+}): JSX.Element {
+  const { column, order } = props;
+  const active = order.by === column.id;
+  return (
+    <span
+      role="columnheader"
+      aria-sort={active ? (order.down ? 'descending' : 'ascending') : undefined}
+      className={column.number ? 'jk-mod-number' : undefined}
+    >
+      <button
+        type="button"
+        title={column.title}
+        onClick={() => props.onOrder({ by: column.id, down: active ? !order.down : false })}
+      >
+        <span className="jk-Ellipsis" dir="auto">
+          {column.title}
+        </span>
+        <span aria-hidden="true">{active ? (order.down ? '↓' : '↑') : ''}</span>
+      </button>
+    </span>
+  );
+}
+
+const Row = React.memo(function Row(props: {
+  trial: ITrial;
+  index: number;
+  columns: readonly IColumn[];
+  best: boolean;
+  open: boolean;
+  selected: boolean;
+  onSelect: (name: string, range: boolean) => void;
+  onPick: (name: string) => void;
+}): JSX.Element {
+  const { trial, columns } = props;
+  const trans = useTrans();
+  const classes = ['jk-Trials-row', `jk-mod-${trialState(trial)}`];
+  if (props.selected) {
+    classes.push('jk-mod-selected');
+  }
+  if (props.open) {
+    classes.push('jk-mod-open');
+  }
+  if (props.best) {
+    classes.push('jk-mod-best');
+  }
+  const [first, ...rest] = columns;
+  return (
+    <div
+      role="row"
+      aria-rowindex={props.index + 2}
+      aria-selected={props.selected}
+      className={classes.join(' ')}
+      style={{ top: props.index * ROW, height: ROW }}
+      data-trial={trial.number}
+      data-state={trialState(trial)}
+      onClick={event => {
+        if (!(event.target as HTMLElement).closest('input, button')) {
+          props.onPick(trial.name);
+        }
+      }}
+    >
+      <span role="gridcell">
+        <input
+          type="checkbox"
+          checked={props.selected}
+          aria-label={trans.__('Select trial %1', trial.number)}
+          onChange={event => props.onSelect(trial.name, (event.nativeEvent as MouseEvent).shiftKey)}
+        />
+      </span>
+      <span role="gridcell" className="jk-mod-number">
+        <button
+          type="button"
+          className="jk-Trials-open"
+          data-row={props.index}
+          aria-label={
+            props.best
+              ? trans.__('Trial %1, the best', trial.number)
+              : trans.__('Trial %1', trial.number)
+          }
+          onClick={() => props.onPick(trial.name)}
+        >
+          {props.best && <span aria-hidden="true">★ </span>}
+          {first.cell(trial)}
+        </button>
+      </span>
+      {rest.map(column => (
+        <span
+          role="gridcell"
+          key={column.id}
+          dir={column.number ? undefined : 'auto'}
+          className={column.number ? 'jk-mod-number' : 'jk-Ellipsis'}
+        >
+          {column.cell(trial)}
+        </span>
+      ))}
+    </div>
+  );
+});
