@@ -6,11 +6,15 @@ import { notebookPlugin } from './notebook/plugin';
 import { displayPlugin } from './pipelines/display';
 import { pipelinesPlugin } from './pipelines/plugin';
 import { sidebarPlugin } from './sidebar/plugin';
+import { trainingPlugin } from './training/plugin';
+import { tuningPlugin } from './tuning/plugin';
 
 const plugins: JupyterFrontEndPlugin<unknown>[] = [
   kubeflowPlugin,
   pipelinesPlugin,
+  tuningPlugin,
   sidebarPlugin,
+  trainingPlugin,
   displayPlugin,
   doctorPlugin,
   notebookPlugin
