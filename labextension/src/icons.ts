@@ -23,3 +23,11 @@ export const pauseIcon = new LabIcon({
   <path class="jp-icon3" fill="#616161" d="M7 5h3.500v14H7V5Zm6.500 0H17v14h-3.500V5Z"/>
 </svg>`
 });
+
+/** A loss that goes down. */
+export const trainingIcon = new LabIcon({
+  name: 'jupyter-kubeflow:training',
+  svgstr: `<svg xmlns="http://www.w3.org/2000/svg" width="16" viewBox="0 0 24 24">
+  <path class="jp-icon3" fill="#616161" d="M3 3h2v16h16v2H3V3Zm4 2.500 1.900-.6 2.700 7.700 3.300-1.600 5.600 4.400-1.200 1.600-4.600-3.600-4.200 2L7 5.500Z"/>
+</svg>`
+});

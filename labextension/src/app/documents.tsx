@@ -2,6 +2,7 @@ import type { ILayoutRestorer, JupyterFrontEnd } from '@jupyterlab/application';
 import { MainAreaWidget, WidgetTracker } from '@jupyterlab/apputils';
 import { ReactWidget } from '@jupyterlab/ui-components';
 import type { ReadonlyPartialJSONObject } from '@lumino/coreutils';
+import type { Message } from '@lumino/messaging';
 import type { ISignal } from '@lumino/signaling';
 import { Signal } from '@lumino/signaling';
 import type { Widget } from '@lumino/widgets';
@@ -10,7 +11,7 @@ import * as React from 'react';
 import { kubeflowIcon } from '../icons';
 import type { IKubeflow } from '../tokens';
 import { Boundary } from '../ui/boundary';
-import { KubeflowProvider } from '../ui/context';
+import { KubeflowProvider, SeenProvider } from '../ui/context';
 
 /** A view in the main area: a region with a name, drawn with the shared services. */
 export abstract class View extends ReactWidget {
@@ -35,23 +36,30 @@ export abstract class View extends ReactWidget {
     return this._placeChanged;
   }
 
-  /** Whether somebody can see it: what is hidden asks for nothing. */
-  get seen(): boolean {
-    return this.isVisible;
-  }
-
   protected abstract body(): JSX.Element;
 
   protected render(): JSX.Element {
     return (
       <KubeflowProvider value={this.kubeflow}>
-        <Boundary>{this.body()}</Boundary>
+        <SeenProvider value={this.isVisible}>
+          <Boundary>{this.body()}</Boundary>
+        </SeenProvider>
       </KubeflowProvider>
     );
   }
 
   protected moved(): void {
     this._placeChanged.emit();
+    this.update();
+  }
+
+  protected onAfterShow(msg: Message): void {
+    super.onAfterShow(msg);
+    this.update();
+  }
+
+  protected onAfterHide(msg: Message): void {
+    super.onAfterHide(msg);
     this.update();
   }
 

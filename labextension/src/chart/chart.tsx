@@ -2,52 +2,7 @@ import * as React from 'react';
 
 import { number } from '../format';
 import { useTrans } from '../ui/context';
-
-/** Every chart is a picture with a table of the same numbers behind it. */
-export function Figure(props: {
-  label: string;
-  head: string[];
-  rows: (string | number | null)[][];
-  children: React.ReactNode;
-}): JSX.Element {
-  const trans = useTrans();
-  const [shown, setShown] = React.useState(false);
-  return (
-    <figure className="jk-Figure" aria-label={props.label}>
-      {!shown && (
-        <div role="img" aria-label={props.label}>
-          {props.children}
-        </div>
-      )}
-      <div className={shown ? 'jk-Figure-table' : 'jk-visuallyHidden'}>
-        <table>
-          <caption className="jk-visuallyHidden">{props.label}</caption>
-          <thead>
-            <tr>
-              {props.head.map(name => (
-                <th key={name} scope="col">
-                  {name}
-                </th>
-              ))}
-            </tr>
-          </thead>
-          <tbody>
-            {props.rows.map((row, index) => (
-              <tr key={index}>
-                {row.map((value, column) => (
-                  <td key={column}>{typeof value === 'number' ? number(value) : value}</td>
-                ))}
-              </tr>
-            ))}
-          </tbody>
-        </table>
-      </div>
-      <button type="button" className="jk-Link" onClick={() => setShown(!shown)}>
-        {shown ? trans.__('Show as picture') : trans.__('Show as table')}
-      </button>
-    </figure>
-  );
-}
+import { Figure } from './figure';
 
 const W = 320;
 const H = 240;

@@ -102,10 +102,10 @@ export function sortItems<T>(items: readonly T[], key: (item: T) => Key, descend
 }
 
 /** Names of metrics, the most frequent first. */
-export function metricNames(items: readonly IWork[]): string[] {
+export function metricNames(metrics: readonly Record<string, number>[]): string[] {
   const counts = new Map<string, number>();
-  for (const item of items) {
-    for (const name of Object.keys(item.status.metrics ?? {})) {
+  for (const each of metrics) {
+    for (const name of Object.keys(each)) {
       counts.set(name, (counts.get(name) ?? 0) + 1);
     }
   }

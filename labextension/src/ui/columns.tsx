@@ -59,15 +59,19 @@ export function progressColumn(trans: TranslationBundle): IColumn {
 }
 
 /** The metrics that most of the items have, three at most. */
-export function metricColumns(items: readonly IWork[], most = 3): IColumn[] {
-  return metricNames(items)
+export function metricColumns(
+  items: readonly IWork[],
+  metrics: (item: IWork) => Record<string, number> = item => item.status.metrics ?? {},
+  most = 3
+): IColumn[] {
+  return metricNames(items.map(metrics))
     .slice(0, most)
     .map(name => ({
       id: `metric:${name}`,
       title: name,
       width: 'minmax(62px, 0.7fr)',
       number: true,
-      sort: item => item.status.metrics?.[name],
-      cell: item => number(item.status.metrics?.[name])
+      sort: item => metrics(item)[name],
+      cell: item => number(metrics(item)[name])
     }));
 }

@@ -22,6 +22,23 @@ export function useKubeflow(): IKubeflow {
   return value;
 }
 
+const Seen = React.createContext(true);
+
+/** Tells views whether the widget around them is shown. */
+export const SeenProvider = Seen.Provider;
+
+function onHidden(call: () => void): () => void {
+  document.addEventListener('visibilitychange', call);
+  return () => document.removeEventListener('visibilitychange', call);
+}
+
+/** Whether somebody can see this view: what is hidden asks for nothing. */
+export function useSeen(): boolean {
+  const shown = React.useContext(Seen);
+  const hidden = React.useSyncExternalStore(onHidden, () => document.hidden);
+  return shown && !hidden;
+}
+
 export function useTrans(): TranslationBundle {
   return useKubeflow().trans;
 }

@@ -1,0 +1,46 @@
+import type { JupyterFrontEnd, JupyterFrontEndPlugin } from '@jupyterlab/application';
+import { ILayoutRestorer } from '@jupyterlab/application';
+import { ICommandPalette } from '@jupyterlab/apputils';
+import { ILauncher } from '@jupyterlab/launcher';
+import { INotebookTracker } from '@jupyterlab/notebook';
+
+import { addDocument, inFront } from '../app/documents';
+import type { IKubeflow as Services } from '../tokens';
+import { IKubeflow, PLUGIN } from '../tokens';
+import { addCreateCommands, addJobCommands, JOB_KINDS, TrainingCommandIDs } from './commands';
+import { trainingSection } from './section';
+import { JobWidget } from './widget';
+
+/** Training jobs: their section, their view, their form and their commands. */
+export const trainingPlugin: JupyterFrontEndPlugin<void> = {
+  id: `${PLUGIN}:training`,
+  description: 'Training jobs: start, follow, stop and resume them.',
+  autoStart: true,
+  requires: [IKubeflow],
+  optional: [ILayoutRestorer, ICommandPalette, ILauncher, INotebookTracker],
+  activate: (
+    app: JupyterFrontEnd,
+    kubeflow: Services,
+    restorer: ILayoutRestorer | null,
+    palette: ICommandPalette | null,
+    launcher: ILauncher | null,
+    notebooks: INotebookTracker | null
+  ): void => {
+    const { trans } = kubeflow;
+    kubeflow.sections.add(trainingSection(kubeflow));
+    const tracker = addDocument(app, restorer, {
+      command: TrainingCommandIDs.open,
+      label: trans.__('Open Training Job'),
+      namespace: 'jupyter-kubeflow-training',
+      kinds: JOB_KINDS,
+      create: (name, kind) => new JobWidget(kubeflow, kind, name)
+    });
+    addJobCommands(app.commands, kubeflow, () => inFront(app, tracker));
+    addCreateCommands(app.commands, kubeflow, notebooks);
+    const category = trans.__('Kubeflow');
+    Object.values(TrainingCommandIDs)
+      .filter(command => command !== TrainingCommandIDs.open)
+      .forEach(command => palette?.addItem({ command, category }));
+    launcher?.add({ command: TrainingCommandIDs.create, category, rank: 2 });
+  }
+};

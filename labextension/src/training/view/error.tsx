@@ -1,0 +1,96 @@
+import * as React from 'react';
+
+import { useKubeflow } from '../../ui/context';
+import { Button, CopyButton } from '../../ui/controls';
+import { StateIcon } from '../../ui/state';
+import { TrainingCommandIDs } from '../commands';
+import { jobWhyNot, traceback } from '../model/job';
+import type { IJobError, ITrainJob } from '../model/types';
+
+/** Which rank failed, where and why, and the ways on. */
+export function JobError(props: {
+  job: ITrainJob;
+  onShowLog: (part: string) => void;
+}): JSX.Element | null {
+  const { job } = props;
+  const kubeflow = useKubeflow();
+  const { trans } = kubeflow;
+  if (job.status.phase !== 'FAILED') {
+    return null;
+  }
+  const error = job.status.error ?? null;
+  const message = error?.message || job.status.reason || trans.__('The job failed.');
+  const named = error?.type && !message.startsWith(error.type);
+  const text = traceback(error);
+  const rank = error?.rank;
+  return (
+    <section className="jk-Banner" aria-label={trans.__('Error')}>
+      <StateIcon state="FAILED" size={20} />
+      <div className="jk-Banner-text">
+        <p className="jk-Banner-message" dir="auto">
+          {named && <strong>{error?.type}: </strong>}
+          {message}
+        </p>
+        <p className="jk-Banner-place">
+          <Place error={error} job={job} />
+          {error?.hint && !message.includes(error.hint) && <> {error.hint}</>}
+        </p>
+        {text && (
+          <details className="jk-Traceback">
+            <summary>{trans.__('Traceback')}</summary>
+            <div className="jk-Code">
+              <pre tabIndex={0}>{text}</pre>
+              <CopyButton text={text} label={trans.__('Copy traceback')} />
+            </div>
+          </details>
+        )}
+      </div>
+      <div className="jk-Banner-actions" role="toolbar" aria-label={trans.__('What to do')}>
+        <Button
+          label={trans.__('Show log')}
+          kind="primary"
+          onClick={() => props.onShowLog(typeof rank === 'number' ? `rank-${rank}` : '')}
+        />
+        {jobWhyNot('resume', job) === null && (
+          <Button
+            label={trans.__('Resume')}
+            title={trans.__('Start again from the last checkpoint')}
+            onClick={() =>
+              kubeflow.execute(TrainingCommandIDs.resume, {
+                name: job.metadata.name,
+                kind: job.kind
+              })
+            }
+          />
+        )}
+      </div>
+    </section>
+  );
+}
+
+/** `Rank 1, train.py line 12.` */
+function Place(props: { error: IJobError | null; job: ITrainJob }): JSX.Element {
+  const { trans } = useKubeflow();
+  const { error, job } = props;
+  const file = error?.file?.split('/').pop();
+  const reason = job.status.reason ?? '';
+  const parts: string[] = [];
+  if (typeof error?.rank === 'number') {
+    parts.push(trans.__('Rank %1', error.rank));
+  }
+  if (error?.cell !== null && error?.cell !== undefined) {
+    parts.push(trans.__('cell %1', error.cell));
+  } else if (file) {
+    parts.push(file);
+  }
+  if (error?.line) {
+    parts.push(trans.__('line %1', error.line));
+  }
+  const said = error && reason && !reason.includes(error.message) ? reason : '';
+  return (
+    <>
+      {parts.length > 0 && `${parts.join(', ')}. `}
+      {said}
+    </>
+  );
+}
