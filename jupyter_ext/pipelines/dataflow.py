@@ -36,6 +36,7 @@ class Notebook(Statements):
         self.frame.cell, self.frame.root = cell.index, self.scope
         self.record = Record()
         self.cond = 0
+        self.begin_cell()
         self.maybe_bound = set()
         parsed = parse(cell.source)
         try:

@@ -7,7 +7,7 @@ import importlib
 import sys
 
 from jupyter_ext.pipelines import effects
-from jupyter_ext.pipelines.flow.functions import Callee
+from jupyter_ext.pipelines.flow.definitions import Callee
 from jupyter_ext.pipelines.flow.ipython import IPythonCalls
 from jupyter_ext.pipelines.flow.machine import Args
 from jupyter_ext.pipelines.flow.records import Read

@@ -7,7 +7,7 @@ import re
 
 from jupyter_ext.pipelines import effects
 from jupyter_ext.pipelines.flow.builtin_calls import BuiltinCalls
-from jupyter_ext.pipelines.flow.functions import Callee, Class
+from jupyter_ext.pipelines.flow.definitions import Callee, Class
 from jupyter_ext.pipelines.flow.machine import Args
 from jupyter_ext.pipelines.flow.values import (
     IMMUTABLE,
@@ -210,7 +210,7 @@ class Calls(BuiltinCalls):
         """A model that learns changes the models inside it, but not the data that it was given."""
         for obj, sure in reach(part(base)).items():
             plain = obj.function or obj.klass or package(obj.type) in _CHANGED_INSIDE
-            if not plain and obj not in base.objs:
+            if (not plain or obj.type in effects.GENERATORS) and obj not in base.objs:
                 self.mark(of(obj), certain=sure)
 
     def _change_arguments(self, args: Args, family: str, name: str) -> None:
@@ -255,7 +255,7 @@ class Calls(BuiltinCalls):
         """A method of nobody knows what: it may change its object and what it is given."""
         self.mark(base, certain=False, opened=True)
         self._change_all(args)
-        self.effect(node, "unknown", "w", f".{name}()")
+        self.effect(node, "unknown", "w", _written(node) if name == "__call__" else f".{name}()")
         result = self.fresh(None, [part(base).weak(), *(value.weak() for value in args.all())])
         return join(result, part(base).weak())
 

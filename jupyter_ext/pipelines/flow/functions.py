@@ -1,6 +1,6 @@
-"""Functions and classes of the notebook: followed once for each kind of arguments, replayed at each call.
+"""Functions and classes of the notebook in use: replayed at each call, their members looked up.
 
-A body is followed with symbols for its parameters and for the global names it reads. The resulting summary
+The summary of a body is in terms of symbols for its parameters and for the global names it reads. It
 holds as long as what those names stand for is of the same kind; a redefinition makes it new. So what a
 function reads and changes is charged to whoever calls it, with what the names mean then.
 """
@@ -8,318 +8,26 @@ function reads and changes is charged to whoever calls it, with what the names m
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterable
-from dataclasses import dataclass, field
 
-from jupyter_ext.pipelines.flow.machine import Args, Frame, Machine
-from jupyter_ext.pipelines.flow.records import Record
-from jupyter_ext.pipelines.flow.scopes import Scope, binds
+from jupyter_ext.pipelines.flow.definitions import Callee, Class, Summary, cells_of
+from jupyter_ext.pipelines.flow.following import Following
+from jupyter_ext.pipelines.flow.machine import Args, Frame
 from jupyter_ext.pipelines.flow.values import (
     DELETED,
     IMMUTABLE,
     NOTHING,
     Obj,
-    Symbol,
     Val,
     join,
     of,
     part,
     reach,
-    signature,
     union,
 )
 
-Definition = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
-_VARIANTS = 8
-_ROUNDS = 4
-_DEPTH = 24
 
-
-@dataclass(eq=False)
-class Summary:
-    """What a body does, in terms of its symbols. ``epoch`` is when its dependencies were last compared."""
-
-    record: Record
-    result: Val
-    frame: Frame | None
-    epoch: int
-    complete: bool = True
-
-
-@dataclass(eq=False)
-class Function:
-    """A definition as met once: its node, where it stands, and what its parameters default to."""
-
-    node: Definition
-    frame: Frame
-    cell: int
-    closure: Scope | None
-    defaults: dict[str, Val] = field(default_factory=dict)
-    summaries: dict[object, Summary] = field(default_factory=dict)
-    kind: str = ""
-
-    @property
-    def name(self) -> str:
-        """Its name, for people."""
-        return "lambda" if isinstance(self.node, ast.Lambda) else self.node.name
-
-    @property
-    def parameters(self) -> list[str]:
-        """Names of the parameters that take a position, in order."""
-        return [argument.arg for argument in (*self.node.args.posonlyargs, *self.node.args.args)]
-
-
-@dataclass(eq=False)
-class Callee:
-    """A function as a value: bound to an object, with some arguments given, with what it closes over."""
-
-    function: Function
-    bound: Val | None = None
-    given: Args | None = None
-    closed_over: dict[Obj, Val] = field(default_factory=dict)
-
-
-@dataclass(eq=False)
-class Class:
-    """A class of the notebook: its members, its bases, and what its methods were seen to keep in ``self``."""
-
-    name: str
-    members: dict[str, Val] = field(default_factory=dict)
-    bases: list[Val] = field(default_factory=list)
-    attributes: dict[str, Val] = field(default_factory=dict)
-
-    def find(self, name: str) -> Val | None:
-        """A member of the class or of a base that is a class of the notebook."""
-        if name in self.members:
-            return self.members[name]
-        for base in self.bases:
-            for obj in base.objs:
-                found = obj.klass.find(name) if obj.klass and obj.klass is not self else None
-                if found is not None:
-                    return found
-        return None
-
-    def origin(self) -> str | None:
-        """The API of the first base that is not a class of the notebook, empty if it is unknown."""
-        for base in self.bases:
-            if base.api is not None and base.api not in {"builtins.object", "abc.ABC", "typing.Protocol"}:
-                return base.api
-            for obj in base.objs:
-                if obj.klass and obj.klass is not self:
-                    found = obj.klass.origin()
-                    if found is not None:
-                        return found
-                elif not obj.klass:
-                    return ""
-        return None
-
-    def functions(self) -> Iterable[Obj]:
-        """Every method, inherited ones too."""
-        for value in self.members.values():
-            yield from (obj for obj in value.objs if obj.function)
-        for base in self.bases:
-            for obj in base.objs:
-                if obj.klass and obj.klass is not self:
-                    yield from obj.klass.functions()
-
-
-class Functions(Machine):
-    """Defines functions, follows their bodies and replays what they do."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._active: dict[tuple[int, object], Summary] = {}
-        self._recursive: set[tuple[int, object]] = set()
-
-    # Defining
-
-    def define(self, node: Definition) -> Val:
-        """The value of a ``def`` or ``lambda``; its defaults are evaluated here and now."""
-        function = Function(
-            node, self.frame, self.frame.cell, self.scope if self.scope.kind == "comp" else None
-        )
-        arguments = node.args
-        positional = [*arguments.posonlyargs, *arguments.args]
-        for argument, default in zip(reversed(positional), reversed(arguments.defaults), strict=False):
-            function.defaults[argument.arg] = self.evaluate(default)
-        for argument, given in zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True):
-            if given is not None:
-                function.defaults[argument.arg] = self.evaluate(given)
-        obj = Obj("builtins.function", owner=self.frame.number, closed=True)
-        obj.function = Callee(function)
-        obj.callables = True
-        value = of(obj)
-        for default_value in function.defaults.values():
-            self.link(value, default_value)
-        return value
-
-    def define_lambda(self, node: ast.Lambda) -> Val:
-        """The value of a ``lambda``."""
-        return self.define(node)
-
-    # Following
-
-    def _parent_scope(self, function: Function) -> Scope | None:
-        if function.closure is not None:
-            return function.closure
-        if not function.frame.number:
-            return None
-        scope: Scope | None = self.scope if function.frame is self.frame else function.frame.current
-        while scope is not None and scope.kind == "class":
-            scope = scope.parent
-        return scope
-
-    def _bound_parameters(self, callee: Callee, args: Args) -> dict[str, Val]:
-        """What each parameter receives."""
-        function, arguments = callee.function, callee.function.node.args
-        positional = [*([callee.bound] if callee.bound is not None else ()), *args.positional]
-        keywords = args.keywords
-        if callee.given is not None:
-            extra = callee.given.positional
-            positional = (
-                [*extra, *positional] if callee.bound is None else [positional[0], *extra, *positional[1:]]
-            )
-            keywords = {**callee.given.keywords, **keywords}
-        names = function.parameters
-        found = dict(zip(names, positional, strict=False))
-        spread = part(args.star) if args.star is not None else None
-        for name in (*names, *(argument.arg for argument in arguments.kwonlyargs)):
-            if name in keywords:
-                found[name] = keywords[name]
-            elif name not in found:
-                default = function.defaults.get(name, IMMUTABLE)
-                found[name] = join(spread, default) if spread is not None else default
-        if arguments.vararg:
-            rest = [*positional[len(names) :], *([spread] if spread is not None else ())]
-            found[arguments.vararg.arg] = self.fresh("builtins.tuple", rest, closed=True)
-        if arguments.kwarg:
-            rest = [value for name, value in keywords.items() if name not in found]
-            rest += [spread] if spread is not None else []
-            found[arguments.kwarg.arg] = self.fresh("builtins.dict", rest, closed=True)
-        return found
-
-    def _unknown_parameters(self, callee: Callee) -> dict[str, Val]:
-        """Parameters of which nothing is known."""
-        arguments = callee.function.node.args
-        every = [*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs]
-        every += [argument for argument in (arguments.vararg, arguments.kwarg) if argument]
-        found = {argument.arg: self.fresh() for argument in every}
-        if callee.bound is not None and callee.function.parameters:
-            found[callee.function.parameters[0]] = callee.bound
-        return found
-
-    def summarise(self, callee: Callee, actual: dict[str, Val]) -> Summary:
-        """What the function does with arguments of this kind."""
-        function = callee.function
-        key: object = tuple(signature(value) for value in actual.values())
-        if key not in function.summaries and len(function.summaries) >= _VARIANTS:
-            actual = {name: Val(value.objs, value.maybe, value.api) for name, value in actual.items()}
-            key = ("plain", *(signature(value) for value in actual.values()))
-            if key not in function.summaries and len(function.summaries) >= 2 * _VARIANTS:
-                actual = self._unknown_parameters(callee)
-                key = "unknown"
-        summary = function.summaries.get(key)
-        if summary is not None and self._holds(summary):
-            return summary
-        identity = (id(function), key)
-        if identity in self._active or len(self._active) > _DEPTH:
-            self._recursive.add(identity)
-            return self._active.get(identity) or Summary(Record(), self.fresh(), None, -1, complete=False)
-        summary = self._follow_until_stable(function, actual, identity)
-        if summary.complete or not self._active:
-            function.summaries[key] = summary
-        return summary
-
-    def _holds(self, summary: Summary) -> bool:
-        if summary.epoch == self.epoch:
-            return True
-        for name, before in summary.record.deps.items():
-            value = self.global_value(name)
-            if (signature(value) if value is not None else None) != before:
-                return False
-        summary.epoch = self.epoch
-        return True
-
-    def _follow_until_stable(
-        self,
-        function: Function,
-        actual: dict[str, Val],
-        identity: tuple[int, object],
-    ) -> Summary:
-        """Follow the body; again as long as it calls itself and a round found more than the last."""
-        self._active[identity] = Summary(Record(), IMMUTABLE, None, self.epoch, complete=False)
-        size = -1
-        summary = self._active[identity]
-        for _ in range(_ROUNDS):
-            pending = set(self._recursive)
-            self._recursive = set()
-            summary = self._follow(function, actual)
-            again = identity in self._recursive
-            others = self._recursive - {identity}
-            self._recursive = pending | others
-            summary.complete = not (others & set(self._active))
-            grown = _size(summary)
-            self._active[identity] = summary
-            if not again or grown == size:
-                break
-            size = grown
-        del self._active[identity]
-        return summary
-
-    def _follow(self, function: Function, actual: dict[str, Val]) -> Summary:
-        """Follow the body once, in a frame of its own."""
-        node = function.node
-        bound = binds(node)
-        self.frames += 1
-        scope = Scope(self._parent_scope(function), "function", bound.local)
-        frame = Frame(
-            self.frames, function.cell, scope, bound, globals_=bound.global_, nonlocals=bound.nonlocal_
-        )
-        caller, before, record, cond, outer = self.frame, self.scope, self.record, self.cond, self.outer
-        caller.current = before
-        if not caller.number:
-            self.outer = before
-        self.frame, self.scope, self.record, self.cond = frame, scope, Record(), 0
-        for name, value in actual.items():
-            scope.vars[name] = self._parameter(name, value)
-        try:
-            if isinstance(node, ast.Lambda):
-                self.record.returns.append(self.evaluate(node.body))
-            else:
-                self.run_body(node)
-            result = union(self.record.returns)
-            if bound.generator:
-                result = self.fresh("builtins.generator", (result,), closed=True)
-            for key, value in scope.vars.items():
-                if key.startswith("$"):
-                    self.record.globals_[key[1:]] = (value, key not in scope.weak)
-            return Summary(self.record, result, frame, self.epoch)
-        finally:
-            frame.current = scope
-            self.frame, self.scope, self.record, self.cond, self.outer = caller, before, record, cond, outer
-
-    def _parameter(self, name: str, value: Val) -> Val:
-        """A symbol of the argument, of the same kind as far as that is known."""
-        if not value.objs and not value.maybe:
-            return value
-        objs = value.objs | value.maybe
-        callables = frozenset(obj for obj in objs if obj.function or obj.klass)
-        others = [obj for obj in objs if not (obj.function or obj.klass)]
-        if not others:
-            return Val(callables, api=value.api)
-        symbol = Obj(None, owner=self.frame.number)
-        symbol.symbol = Symbol("param", name)
-        first = others[0]
-        symbol.type = first.type if all(obj.type == first.type for obj in others) else None
-        symbol.instance = first.instance if all(obj.instance is first.instance for obj in others) else None
-        symbol.frozen = all(obj.frozen for obj in others)
-        symbol.random = next((obj.random for obj in others if obj.random), "")
-        symbol.callables = any(obj.callables for obj in others)
-        if symbol.callables:
-            symbol.contents = {
-                item: True for obj in others for item in reach(of(obj)) if item.function or item.klass
-            }
-        return Val(callables | {symbol}, api=value.api, const=value.const)
+class Functions(Following):
+    """Replays at each call what a function was seen to do; knows the members of classes."""
 
     # Replaying
 
@@ -339,6 +47,7 @@ class Functions(Machine):
         certain: bool,
     ) -> Val:
         record = summary.record
+        self.spend(len(record.reads) + len(record.effects) + len(record.mutated) + len(record.links))
         soft = bool(self.cond) or not certain
         for name, read in record.reads.items():
             self.need(name, read._replace(hard=read.hard and not soft))
@@ -393,13 +102,8 @@ class Functions(Machine):
 
     def _touch_function(self, callee: Callee, node: ast.AST) -> None:
         del node
-        summary = callee.function.summaries.get("unknown")
-        if summary is None or not self._holds(summary):
-            identity = (id(callee.function), "unknown")
-            if identity in self._active:
-                return
-            summary = self._follow_until_stable(callee.function, self._unknown_parameters(callee), identity)
-            callee.function.summaries["unknown"] = summary
+        summary = self.summarise_unknown(callee)
+        self.spend(len(summary.record.reads))
         for name, read in summary.record.reads.items():
             self.need(name, read._replace(hard=False, soft=True))
 
@@ -467,16 +171,8 @@ class Functions(Machine):
                     results[name] = self.apply(callee, Args(star=self.fresh()), node)
         return results
 
-    def evaluate(self, node: ast.expr) -> Val:
-        """The value of an expression."""
-        raise NotImplementedError
-
     def call(self, node: ast.Call) -> Val:
         """The value of a call."""
-        raise NotImplementedError
-
-    def run_body(self, node: ast.FunctionDef | ast.AsyncFunctionDef) -> None:
-        """Follow the statements of a function."""
         raise NotImplementedError
 
 
@@ -485,7 +181,7 @@ class _Replacement:
 
     def __init__(
         self,
-        machine: Machine,
+        machine: Following,
         frame: Frame | None,
         actual: dict[str, Val],
         closed_over: dict[Obj, Val],
@@ -542,17 +238,9 @@ class _Replacement:
         made.callables = obj.callables
         value = of(made)
         self._known[obj] = value
+        self._machine.spend(1 + len(obj.contents))
         if obj.function is not None:
-            closed = {**obj.function.closed_over, **{item: self.value(item) for item in self._own()}}
-            bound = obj.function.bound
-            made.function = Callee(
-                obj.function.function,
-                self.all(bound) if bound else None,
-                obj.function.given,
-                closed,
-            )
-            for cell in closed.values():
-                self._machine.link(value, cell)
+            made.function = self._callee(obj.function, value)
         for item in tuple(obj.contents):
             self._machine.link(value, self.value(item))
         if obj.items is not None:
@@ -562,13 +250,19 @@ class _Replacement:
             made.attributes = {name: self.all(item) for name, item in obj.attributes.items()}
         return value
 
-    def _own(self) -> list[Obj]:
-        """Everything of the function's frame that a function defined inside may close over."""
-        if self._frame is None:
-            return []
-        found = {obj for value in self._frame.root.vars.values() for obj in reach(value)}
-        found |= set(self._frame.symbols.values())
-        return [obj for obj in found if obj.owner == self._number]
+    def _callee(self, callee: Callee, value: Val) -> Callee:
+        """A function that closes over what it closed over where it was defined, as that is called here."""
+        closed = {item: self.all(cell) for item, cell in callee.closed_over.items()}
+        cells = cells_of(callee.function, self._frame)
+        for item in reach(cells):
+            if item.owner == self._number and item not in closed:
+                closed[item] = self.value(item)
+        for item, sure in cells.each():
+            cell = closed.get(item) or of(item)
+            self._machine.link(value, cell if sure else cell.weak())
+        self._machine.spend(len(closed))
+        bound = self.all(callee.bound) if callee.bound else None
+        return Callee(callee.function, bound, callee.given, closed)
 
 
 def kept(value: Val, name: str) -> Val:
@@ -590,15 +284,4 @@ def _inside(value: Val) -> Val:
     return Val(
         frozenset(obj for obj, sure in found.items() if sure),
         frozenset(obj for obj, sure in found.items() if not sure),
-    )
-
-
-def _size(summary: Summary) -> int:
-    record = summary.record
-    return (
-        len(record.reads)
-        + len(record.effects)
-        + len(record.mutated)
-        + len(record.globals_)
-        + len(summary.result.objs)
     )

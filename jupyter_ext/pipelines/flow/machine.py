@@ -294,6 +294,8 @@ class Machine:
         own, sure = self._own_global(name)
         if own is not None and sure:
             return own
+        if name == "__class__":
+            return self.fresh()
         value = self.global_value(name)
         self.record.deps[name] = signature(value) if value is not None else None
         if value is None and name in BUILTINS:

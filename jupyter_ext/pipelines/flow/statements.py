@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from jupyter_ext.pipelines.flow.calls import Calls
-from jupyter_ext.pipelines.flow.functions import Callee, Class
+from jupyter_ext.pipelines.flow.definitions import Callee, Class
 from jupyter_ext.pipelines.flow.machine import Args
 from jupyter_ext.pipelines.flow.scopes import Scope, merge
 from jupyter_ext.pipelines.flow.values import (

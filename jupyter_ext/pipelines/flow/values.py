@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 
 if TYPE_CHECKING:
-    from jupyter_ext.pipelines.flow.functions import Callee, Class
+    from jupyter_ext.pipelines.flow.definitions import Callee, Class
 
 
 class Nothing:
