@@ -379,7 +379,7 @@ def _foreach(draft: Draft, flow: StepFlow) -> Foreach | None:
         return None
     own = set(loop.var.split(", "))
     touched = set(flow.binds) | set(flow.changed) | flow.deletes
-    carried = (flow.reads & touched) - own
+    carried = (flow.needs & touched) - own
     # What an iteration leaves only sometimes is that of the last one which did.
     wanted = flow.live_after | set(draft.settings.collect)
     left = set(flow.binds) if ANY in wanted else set(flow.binds) & wanted

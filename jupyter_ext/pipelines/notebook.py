@@ -210,7 +210,9 @@ def _with_ids(cells: tuple[Cell, ...]) -> tuple[Cell, ...]:
     for cell in cells:
         identity = cell.id
         if not _ID.match(identity) or identity in seen:
-            base = blake2s(f"{cell.cell_type}\0{cell.source}".encode(), digest_size=4).hexdigest()
+            base = blake2s(
+                f"{cell.cell_type}\0{cell.source}".encode("utf-8", "surrogatepass"), digest_size=4
+            ).hexdigest()
             identity, count = base, 1
             while identity in seen:
                 count += 1

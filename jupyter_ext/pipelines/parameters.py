@@ -46,31 +46,31 @@ def find(cells: Iterable[Cell]) -> tuple[list[Parameter], list[Problem]]:
     found: dict[str, Parameter] = {}
     problems = []
     for cell in cells:
-        for name, value, line, declared in _assignments(cell):
-            parameter = _parameter(name, value, line, declared, cell)
+        for name, value, statement, declared in _assignments(cell):
+            parameter = _parameter(name, value, statement.lineno, declared, cell)
             if parameter is None:
-                problems.append(_untyped(name, cell, line))
+                problems.append(_untyped(name, cell, statement.lineno))
             else:
                 found.pop(name, None)
                 found[name] = parameter
     return list(found.values()), problems
 
 
-def _assignments(cell: Cell) -> Iterator[tuple[str, ast.expr, int, ast.expr | None]]:
-    """Name, value, line and annotation of every plain assignment of a literal."""
+def _assignments(cell: Cell) -> Iterator[tuple[str, ast.expr, ast.stmt, ast.expr | None]]:
+    """Name, value, statement and annotation of every plain assignment."""
     for statement in parse(cell.source).tree.body:
         if isinstance(statement, ast.Assign) and all(
             isinstance(item, ast.Name) for item in statement.targets
         ):
             for target in statement.targets:
                 assert isinstance(target, ast.Name)
-                yield target.id, statement.value, statement.lineno, None
+                yield target.id, statement.value, statement, None
         elif (
             isinstance(statement, ast.AnnAssign)
             and isinstance(statement.target, ast.Name)
             and statement.value
         ):
-            yield statement.target.id, statement.value, statement.lineno, statement.annotation
+            yield statement.target.id, statement.value, statement, statement.annotation
 
 
 def _parameter(
@@ -243,8 +243,10 @@ def _with_values(cell: Cell, values: Mapping[str, Any]) -> Cell:
     lines = [line.encode() for line in cell.source.split("\n")]
     last: dict[str, ast.expr] = {}
     sharing: dict[int, list[str]] = {}
-    for name, node, _, _ in _assignments(cell):
+    statements: dict[int, ast.stmt] = {}
+    for name, node, statement, _ in _assignments(cell):
         last[name] = node
+        statements[id(node)] = statement
         sharing.setdefault(id(node), []).append(name)
     chosen = {id(node): node for name, node in last.items() if name in values}
     for node in sorted(chosen.values(), key=lambda item: (item.lineno, item.col_offset), reverse=True):
@@ -255,15 +257,15 @@ def _with_values(cell: Cell, values: Mapping[str, Any]) -> Cell:
             _splice(lines, node, texts.pop())
         else:
             # ``a = b = 1``, and only one of them changes, or each to a value of its own.
-            _append(lines, node, "".join(f"; {name} = {_source(values[name])}" for name in bound))
+            _append(
+                lines, statements[id(node)], "".join(f"; {name} = {_source(values[name])}" for name in bound)
+            )
     return replace(cell, source="\n".join(line.decode() for line in lines))
 
 
-def _append(lines: list[bytes], node: ast.expr, text: str) -> None:
-    """Write statements after the one that ends with this node, on its line."""
-    number, end = (node.end_lineno or node.lineno) - 1, node.end_col_offset or 0
-    while lines[number][end:].lstrip()[:1] == b")":
-        end = lines[number].index(b")", end) + 1
+def _append(lines: list[bytes], statement: ast.stmt, text: str) -> None:
+    """Write more statements after one, on the line where it ends."""
+    number, end = (statement.end_lineno or statement.lineno) - 1, statement.end_col_offset or 0
     lines[number] = lines[number][:end] + text.encode() + lines[number][end:]
 
 

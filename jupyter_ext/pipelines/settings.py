@@ -45,13 +45,13 @@ class Settings:
     annotations: dict[str, str] = field(default_factory=dict)
 
     def __bool__(self) -> bool:
-        return any(value not in (None, {}, []) for value in vars(self).values())
+        return any(_says(name, value) for name, value in vars(self).items())
 
     def merge(self, other: Settings) -> list[str]:
         """Add what ``other`` says; what both say stays as it is. Returns the names they disagree on."""
         differing = []
         for name, new in vars(other).items():
-            if new in (None, {}, []):
+            if not _says(name, new):
                 continue
             mine = getattr(self, name)
             if isinstance(mine, dict):
@@ -67,7 +67,12 @@ class Settings:
 
     def words(self) -> list[str]:
         """The names of what is set, as a user knows them."""
-        return [_LABELS.get(name, name) for name, value in vars(self).items() if value not in (None, {}, [])]
+        return [_LABELS.get(name, name) for name, value in vars(self).items() if _says(name, value)]
+
+
+def _says(name: str, value: object) -> bool:
+    """Whether a setting is set; no predecessor is a declaration too."""
+    return value not in (None, {}, []) or (name == "after" and value is not None)
 
 
 _LABELS = {"when": "if", "foreach": "for", "resources": "limit"}

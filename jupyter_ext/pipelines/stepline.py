@@ -48,7 +48,16 @@ def read(cell: Cell, arguments: str) -> Marks:
         line = line_of(cell.source)
         message = f"the %%step line cannot be understood: {what}"
         marks.problems.append(
-            Problem("error", "invalid-step-line", message, cell.index, cell.id, line, 1, remedy=hint or ""),
+            Problem(
+                "error",
+                "invalid-step-line",
+                message,
+                cell.index,
+                cell.id,
+                line,
+                1,
+                remedy=hint or "Correct the line.",
+            ),
         )
 
     try:

@@ -96,6 +96,7 @@ def _step(cell: Cell, value: str, marks: Marks) -> Problem | None:
     if value in _ROLES:
         _take_role(marks, _ROLES[value])
         return None
+    words.step_name(value)
     if marks.role == "step" and marks.name != value:
         return Problem(
             "error",
@@ -107,7 +108,7 @@ def _step(cell: Cell, value: str, marks: Marks) -> Problem | None:
             remedy="Keep one of the tags, or split the cell.",
             fix={"action": "remove-tag", "tag": f"step:{value}"},
         )
-    marks.name = words.step_name(value)
+    marks.name = value
     _take_role(marks, "step")
     return None
 

@@ -45,6 +45,8 @@ class StepFlow:
     through: dict[str, list[str]] = field(default_factory=dict)
     live_after: set[str] = field(default_factory=set)
     sure: set[str] = field(default_factory=set)
+    needs: frozenset[str] = frozenset()
+    """What the code itself reads, without what is merely passed on."""
 
     @property
     def writes(self) -> tuple[str, ...]:
@@ -221,6 +223,8 @@ class Wiring:
         """Add what steps pass on to their reads, where a later step reads the name."""
         live: set[str] = set()
         everything = False
+        for step in self.steps.values():
+            step.needs = frozenset(step.reads)
         for name, step in reversed(self.steps.items()):
             if name in self._loops:
                 step.live_after = {ANY} if everything else set(live)
