@@ -1,0 +1,344 @@
+"""An experiment in the hand: follow it, look at its trials, stop it, go on with more."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING, Any, Final
+
+from jupyter_ext.cluster import discover
+from jupyter_ext.errors import Conflict, Invalid, NotFound, Where
+from jupyter_ext.tuning import trials as questions
+from jupyter_ext.tuning.folder import PART
+
+if TYPE_CHECKING:
+    from jupyter_ext.cluster.local import LocalCluster
+    from jupyter_ext.cluster.local.metrics import Page
+    from jupyter_ext.cluster.resource import Resource
+    from jupyter_ext.tuning.space import Value
+
+_POLL: Final = 1.0
+_ENDING: Final = 10.0
+
+
+class Trial:
+    """One trial, by name. Every property reads the store."""
+
+    def __init__(self, name: str, cluster: LocalCluster | None = None) -> None:
+        self._cluster = cluster or discover.current()
+        self.name = name
+
+    def __repr__(self) -> str:
+        row = self.row
+        value = "" if row["value"] is None else f", value {row['value']:.6g}"
+        return f"Trial({self.name!r}, {row['state']}{value}, {row['parameters']})"
+
+    @property
+    def resource(self) -> Resource:
+        """The resource as it is now; raises NotFound if it was deleted."""
+        return self._cluster.store.get("Trial", self.name)
+
+    @property
+    def row(self) -> dict[str, Any]:
+        """Its line of the table: number, state, reason, value, parameters, metrics, seconds, startTime, pruned."""
+        return questions.row(self.name, self.resource.status)
+
+    @property
+    def state(self) -> str:
+        """RUNNING, SUCCEEDED, PRUNED, FAILED or CANCELED."""
+        return str(self.row["state"])
+
+    @property
+    def reason(self) -> str:
+        """Why it is in this state, in one sentence; empty when there is nothing to say."""
+        return self.resource.reason
+
+    @property
+    def number(self) -> int:
+        """Its place in the experiment, from 0."""
+        return int(self.resource.status["number"])
+
+    @property
+    def value(self) -> float | None:
+        """Its value of the objective."""
+        value = self.resource.status.get("value")
+        return None if value is None else float(value)
+
+    @property
+    def parameters(self) -> dict[str, Value]:
+        """What was tried, with the types that the function was given."""
+        return dict(self.resource.status.get("parameters") or {})
+
+    @property
+    def metrics(self) -> dict[str, float]:
+        """The last value of everything it reported."""
+        return {name: value for name, value in self.row["metrics"].items() if value is not None}
+
+    def curves(self, since: int = 0, names: Iterable[str] | None = None, limit: int = 2000) -> Page:
+        """What it reported over time."""
+        return self._cluster.metrics.read(self._uid, since=since, names=names, limit=limit)
+
+    def logs(
+        self, tail: int | None = None, *, follow: bool = False, stop: threading.Event | None = None
+    ) -> Iterator[str]:
+        """What it printed; with ``follow`` until it ends or ``stop`` is set."""
+        resource = self.resource
+        child = self._child(resource)
+        if child is not None:
+            kind, name = child
+            yield from self._cluster.logs(kind, name, PART, tail=tail, follow=follow, stop=stop)
+            return
+
+        def over() -> bool:
+            return (stop is not None and stop.is_set()) or self.resource.finished
+
+        attempt = int(resource.status.get("attempt") or 1)
+        log = self._cluster.log(resource.uid, PART, attempt)
+        if follow:
+            yield from log.follow(over, tail=tail)
+        else:
+            yield log.read() if tail is None else log.tail(tail)
+
+    @property
+    def _uid(self) -> str:
+        resource = self.resource
+        child = self._child(resource)
+        found = self._cluster.store.find(*child) if child is not None else None
+        return found.uid if found is not None else resource.uid
+
+    def _child(self, resource: Resource) -> tuple[str, str] | None:
+        """The job or run that the trial is, if it is one."""
+        found = next(iter(self._cluster.store.owned(resource.uid)), None)
+        return None if found is None else (found[0], found[1])
+
+
+class Experiment:
+    """One experiment, by name. Every property reads the store: the handle is never out of date."""
+
+    def __init__(self, name: str, cluster: LocalCluster | None = None) -> None:
+        self._cluster = cluster or discover.current()
+        self.name = name
+
+    def __repr__(self) -> str:
+        resource = self.resource
+        return f"Experiment({self.name!r}, {resource.phase}: {resource.reason})"
+
+    def _ipython_display_(self) -> None:
+        from jupyter_ext.tuning.widgets import show
+
+        show(self)
+
+    # What it is
+
+    @property
+    def resource(self) -> Resource:
+        """The resource as it is now; raises NotFound if it was deleted."""
+        return self._cluster.get("Experiment", self.name)
+
+    @property
+    def phase(self) -> str:
+        """PENDING, RUNNING, SUCCEEDED, FAILED, CANCELING or CANCELED."""
+        return self.resource.phase
+
+    @property
+    def reason(self) -> str:
+        """Why it is in this phase, in one sentence."""
+        return self.resource.reason
+
+    @property
+    def finished(self) -> bool:
+        """Whether nothing will change any more by itself."""
+        return self.resource.finished
+
+    @property
+    def best(self) -> Trial | None:
+        """The best trial so far."""
+        found = self.resource.status.get("best")
+        return Trial(found["trial"], self._cluster) if found else None
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """Trials by state, and ``total``."""
+        status = self.resource.status
+        names = {
+            "running": "trialsRunning", "succeeded": "trialsSucceeded", "pruned": "trialsEarlyStopped",
+            "canceled": "trialsKilled", "total": "trials",
+        }  # fmt: skip
+        found = {name: int(status.get(field) or 0) for name, field in names.items()}
+        failed = int(status.get("trialsFailed") or 0) + int(status.get("trialMetricsUnavailable") or 0)
+        return {**found, "failed": failed}
+
+    # Its trials
+
+    def trials(
+        self,
+        limit: int = 200,
+        sort: str = "number",
+        *,
+        after: int | None = None,
+        states: Iterable[str] | None = None,
+    ) -> list[dict[str, Any]]:
+        """A page of the table of trials, as dictionaries; ``sort`` is a column, ``-value`` the greatest first."""
+        return list(self.page(limit=limit, after=after, sort=sort, states=states)["items"])
+
+    def page(
+        self, *, limit: int = 200, after: int | None = None, since: int | None = None, sort: str = "number",
+        states: Iterable[str] | None = None,
+    ) -> dict[str, Any]:  # fmt: skip
+        """As ``trials``, with ``total`` and ``resourceVersion``; ``since`` such a version: only what changed."""
+        uid = self._cluster.store.get("Experiment", self.name).uid
+        return questions.page(
+            self._cluster, uid, limit=limit, after=after, since=since, sort=sort, states=states
+        )
+
+    def trial(self, number: int) -> Trial:
+        """The trial of this number; raises NotFound."""
+        found = Trial(f"{self.name}-{number}", self._cluster)
+        _ = found.resource
+        return found
+
+    def importance(self) -> dict[str, float]:
+        """How much of the objective's variation each parameter explains; the parts add up to 1."""
+        from jupyter_ext.tuning.importance import importance
+
+        return importance(self._cluster, self.resource)
+
+    def curves(
+        self, trials: Iterable[str | int] | None = None, metric: str | None = None, limit: int = 200
+    ) -> dict[str, Any]:
+        """Learning curves: ``{"series": [{"trial", "number", "state", "points": [[step, time, value], …]}]}``.
+
+        Of the objective, unless ``metric`` names another. Without ``trials``, those of the latest 200 that reported.
+        """
+        from jupyter_ext.tuning.curves import series
+
+        return {"series": series(self._cluster, self.resource, trials, metric, limit)}
+
+    # Follow and steer
+
+    def wait(self, timeout: float | None = None) -> Experiment:
+        """Wait until it is over, at most ``timeout`` seconds (then raises TimeoutError); return itself."""
+        deadline = None if timeout is None else time.monotonic() + timeout
+        since = self._cluster.store.resource_version()
+        while not self.finished:
+            left = None if deadline is None else deadline - time.monotonic()
+            if left is not None and left <= 0:
+                raise TimeoutError(f"experiment {self.name} is still {self.phase} after {timeout} s")
+            # A look now and then even without a change: one whose process was killed changes only when somebody looks.
+            watch = self._cluster.store.watch(since, kinds=["Experiment"], timeout=min(_POLL, left or _POLL))
+            for event in watch:
+                since = event.resource.resource_version
+                if event.resource.name == self.name:
+                    break
+        return self
+
+    def stop(self) -> None:
+        """Ask it to stop; returns at once. Trials that had ended are kept."""
+        from jupyter_ext.cluster.local import workload
+
+        def ask(resource: Resource) -> Resource | None:
+            if resource.finished or resource.phase == "CANCELING":
+                return None
+            return resource.with_(status={**resource.status, "phase": "CANCELING", "reason": "Stopping."})
+
+        resource = self._cluster.store.update("Experiment", self.name, ask)
+        if not resource.finished:
+            workload.stop(self._cluster, resource.uid, wait=False)
+
+    def resume(self, trials: int | None = None) -> Experiment:
+        """Go on: with ``trials`` more, or up to the number that there were to be. Trials that had ended are kept.
+
+        Raises Conflict while it runs, when there is nothing left to do, and for one that has succeeded with
+        ``resumePolicy`` Never.
+        """
+        from jupyter_ext.cluster.local import workload
+
+        resource = self.resource
+        if not resource.finished:
+            raise Conflict(f"Experiment {self.name} is {resource.phase}, so there is nothing to resume")
+        _check_resume(resource, trials)
+        deadline = time.monotonic() + _ENDING
+        while workload.alive(self._cluster, resource.uid) and time.monotonic() < deadline:
+            time.sleep(0.01)  # its last words are written before its process is gone
+
+        def more(found: Resource) -> Resource:
+            failed = int(found.status.get("trialsFailed") or 0)
+            failed += int(found.status.get("trialMetricsUnavailable") or 0)
+            status = {**found.status, "forgiven": failed}
+            status.pop("error", None)
+            spec = dict(found.spec)
+            if trials is not None:
+                spec["maxTrialCount"] = int(found.status.get("trials") or 0) + trials
+            return found.with_(spec=spec, status=status)
+
+        with self._cluster.store.transaction():
+            self._cluster.store.update("Experiment", self.name, more)
+        workload.restart(self._cluster, resource.uid)
+        return self
+
+    def delete(self) -> None:
+        """Stop it if need be, and remove it with all its trials and logs."""
+        from jupyter_ext.tuning.removal import remove
+
+        remove(self._cluster, self.name)
+
+    # For others
+
+    def export(self, path: str | None = None) -> str:
+        """The YAML that runs it on a cluster, code included; written to ``path`` where one is given."""
+        from jupyter_ext.tuning.export import export
+
+        return export(self._cluster, self.resource, path)
+
+    def code(self) -> dict[str, str]:
+        """The same experiment in Python, as a magic, on the command line, and as YAML."""
+        from jupyter_ext.tuning.export import code
+
+        return code(self.resource)
+
+
+def _check_resume(resource: Resource, trials: int | None) -> None:
+    if trials is not None and (isinstance(trials, bool) or not isinstance(trials, int) or trials < 1):
+        raise Invalid(
+            f"{trials!r} is not a number of trials", where=Where(field="trials"), hint="At least 1."
+        )
+    if resource.phase == "SUCCEEDED" and (resource.spec.get("resumePolicy") or "Never") == "Never":
+        raise Conflict(
+            f"Experiment {resource.name} has succeeded and its resumePolicy is Never",
+            hint='Start it with resume="LongRunning" to go on after the last trial.',
+        )
+    most = resource.spec.get("maxTrialCount")
+    done = int(resource.status.get("trials") or 0)
+    if trials is None and resource.phase == "SUCCEEDED" and most is not None and done >= most:
+        raise Conflict(
+            f"Experiment {resource.name} has had all its {most} trials",
+            hint="Say how many more: resume(trials=10).",
+        )
+
+
+def get(name: str) -> Experiment:
+    """The experiment of that name; raises NotFound."""
+    found = Experiment(name)
+    _ = found.resource
+    return found
+
+
+def experiments(limit: int = 50, phase: str | None = None, text: str | None = None) -> list[Experiment]:
+    """The newest first, by phase or part of the name where given."""
+    cluster = discover.current()
+    found = cluster.list("Experiment", limit=limit, phase=phase, text=text, summary=True)
+    return [Experiment(resource.name, cluster) for resource in found.items]
+
+
+def trial(name: str) -> Trial:
+    """The trial of that name; raises NotFound."""
+    found = Trial(name)
+    if found._cluster.store.find("Trial", name) is None:  # noqa: SLF001 - our own handle
+        raise NotFound(f"There is no trial {name!r}", hint="A trial is called EXPERIMENT-NUMBER.")
+    return found
+
+
+def delete(name: str) -> None:
+    """Stop the experiment if need be and remove it; raises NotFound."""
+    get(name).delete()

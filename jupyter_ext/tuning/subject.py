@@ -1,0 +1,227 @@
+"""What is tuned, as a trial template: a function, a cell, a file, a job, or a notebook."""
+
+from __future__ import annotations
+
+import difflib
+import inspect
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from jupyter_ext.cluster.resource import Resource, format_cpu, parse_cpu, parse_memory
+from jupyter_ext.errors import Invalid, NotFound, Unfit, Where
+from jupyter_ext.training.spec import CODE
+from jupyter_ext.tuning import code as codes
+from jupyter_ext.tuning.programs import command_job
+from jupyter_ext.tuning.template import CONTAINER, JOBS, TRIAL, placeholders
+
+if TYPE_CHECKING:
+    from jupyter_ext.cluster.local import LocalCluster
+    from jupyter_ext.training.snapshot import Code
+    from jupyter_ext.tuning.space import Space
+
+PRELOAD: Final = "jupyter-kubeflow.org/preload"
+ENTRY: Final = "jupyter-kubeflow.org/entry"
+_GPU: Final = "nvidia.com/gpu"
+REMOTE: Final = ("python", "-m", "jupyter_ext.tuning.remote")
+
+
+@dataclass(frozen=True)
+class Subject:
+    """The template of an experiment's trials, what is noted beside it, and a name for people."""
+
+    name: str
+    template: dict[str, Any]
+    annotations: dict[str, str] = field(default_factory=dict)
+
+
+def read(
+    cluster: LocalCluster,
+    what: Any,
+    space: Space,
+    *,
+    function: str | None,
+    namespace: Mapping[str, Any] | None,
+    cell: Any,
+    framework: str | None,
+    resources: Mapping[str, Any],
+    job: Mapping[str, Any],
+) -> Subject:
+    """Find out what ``what`` is, and store its code. Raises Invalid for what cannot be tuned."""
+    if isinstance(what, Resource | Mapping):
+        return _of_manifest(what, space)
+    path = _path(what)
+    if path is not None and path.suffix == ".ipynb":
+        from jupyter_ext.tuning.runs import subject_of
+
+        _refuse(job, framework)
+        return subject_of(cluster, path, space, dict(resources))
+    if path is not None and function is None and framework is None:
+        _refuse(job, None)
+        return _of_script(path, space, resources)
+    if framework is not None:
+        from jupyter_ext.tuning.jobs import subject_of as job_of
+
+        return job_of(cluster, what, space, function, namespace, cell, framework, resources, job)
+    _refuse(job, None)
+    taken, preload = _code(what, path, space, function, namespace, cell)
+    folders = [path.parent.resolve()] if path is not None else [Path.cwd()]
+    digest = codes.take(cluster.blobs, taken, folders)
+    words = [*REMOTE, *(f"--{name}=${{trialParameters.{name}}}" for name in space)]
+    notes = {CODE: digest, TRIAL: "function", ENTRY: taken.name}
+    notes |= {PRELOAD: ",".join(preload)} if preload else {}
+    return Subject(taken.name, _template(command_job(words, amounts(resources), CONTAINER), space), notes)
+
+
+def _refuse(job: Mapping[str, Any], framework: str | None) -> None:
+    given = (
+        ["framework"] if framework is not None else [name for name, value in job.items() if value is not None]
+    )
+    given = [name for name in given if not (name in ("nodes", "procs") and job.get(name) == 1)]
+    if given:
+        raise Invalid(
+            f"{given[0]} is only for trials that are training jobs",
+            where=Where(field=given[0]),
+            hint='Add framework="plain", or another one.'
+            if framework is None
+            else "Leave it out for a notebook.",
+        )
+
+
+def _path(what: Any) -> Path | None:
+    if isinstance(what, Path):
+        return what.expanduser()
+    if isinstance(what, str) and "\n" not in what and what.strip().endswith((".py", ".ipynb")):
+        return Path(what.strip()).expanduser()
+    return None
+
+
+def _code(
+    what: Any,
+    path: Path | None,
+    space: Space,
+    function: str | None,
+    namespace: Mapping[str, Any] | None,
+    cell: Any,
+) -> tuple[Code, list[str]]:
+    from jupyter_ext.training import snapshot
+
+    if path is not None:
+        found = snapshot.of_file(path, function)
+        return found, codes.imports(path.expanduser().read_text(encoding="utf-8"))
+    if isinstance(what, str):
+        made = snapshot.of_source(what, namespace or {}, dict.fromkeys(space), cell)
+        return made, codes.imports(what)
+    if not callable(what):
+        raise Invalid(
+            f"A {type(what).__name__} cannot be tuned",
+            where=Where(field="what"),
+            hint="Give a function, the text of a cell, a .py file, a notebook, or a TrainJob.",
+        )
+    check_signature(what, space)
+    return snapshot.of_function(what, {}), codes.imports(what)
+
+
+def check_signature(function: Callable[..., Any], space: Space) -> None:
+    """Raise Invalid if the function does not take exactly what the space, and its own defaults, give it."""
+    try:
+        parameters = inspect.signature(function).parameters
+    except (TypeError, ValueError):
+        return
+    name = getattr(function, "__name__", type(function).__name__)
+    kinds = inspect.Parameter
+    named = {
+        key: one
+        for key, one in parameters.items()
+        if one.kind in (kinds.POSITIONAL_OR_KEYWORD, kinds.KEYWORD_ONLY)
+    }
+    anything = any(one.kind is kinds.VAR_KEYWORD for one in parameters.values())
+    for tuned in space:
+        if tuned not in named and not anything:
+            near = difflib.get_close_matches(tuned, named, n=1)
+            known = f"It has: {', '.join(named)}." if named else "It has none."
+            raise Invalid(
+                f"{name}() has no parameter {tuned!r}",
+                where=Where(field=f"space.{tuned}"),
+                hint=f"Did you mean {near[0]}? {known}" if near else known,
+            )
+    missing = [
+        key for key, one in parameters.items()
+        if one.default is kinds.empty and key not in space and one.kind not in (kinds.VAR_KEYWORD, kinds.VAR_POSITIONAL)
+    ]  # fmt: skip
+    if missing:
+        raise Invalid(
+            f"{name}() needs {missing[0]!r}, which the space does not have",
+            where=Where(field=f"space.{missing[0]}"),
+            hint=f"Add {missing[0]} to the space, or give it a default.",
+        )
+
+
+def _of_script(path: Path, space: Space, resources: Mapping[str, Any]) -> Subject:
+    full = path.resolve()
+    if not full.is_file():
+        raise NotFound(f"There is no file {path.name}", where=Where(field="path", object=str(path)))
+    try:
+        compile(full.read_text(encoding="utf-8"), str(full), "exec", dont_inherit=True)
+    except SyntaxError as error:
+        where = Where(line=error.lineno, object=path.name)
+        raise Invalid(f"It is not valid Python: {error.msg}", where=where) from None
+    except (OSError, UnicodeDecodeError, ValueError) as error:
+        raise Invalid(f"{path.name} cannot be read ({error})", where=Where(field="path")) from None
+    import sys
+
+    words = [sys.executable, str(full), *(f"--{name}=${{trialParameters.{name}}}" for name in space)]
+    return Subject(path.stem, _template(command_job(words, amounts(resources), CONTAINER), space))
+
+
+def _of_manifest(what: Resource | Mapping[str, Any], space: Space) -> Subject:
+    manifest = dict(what.manifest() if isinstance(what, Resource) else what)
+    kind = str(manifest.get("kind"))
+    if kind not in {*JOBS, "Job"}:
+        raise Invalid(
+            f"A {kind} cannot be a trial",
+            where=Where(field="kind"),
+            hint=f"It may be a Job, {', '.join(sorted(JOBS))}.",
+        )
+    metadata = dict(manifest.get("metadata") or {})
+    name = str(metadata.pop("name", "") or kind.lower())
+    annotations = dict(metadata.pop("annotations", None) or {})
+    manifest["metadata"] = metadata
+    if not metadata:
+        del manifest["metadata"]
+    used = placeholders(manifest)
+    idle = [one for one in space if one not in used]
+    ours = {key: value for key, value in annotations.items() if key.startswith("jupyter-kubeflow.org/")}
+    if idle and CODE not in ours:
+        raise Invalid(
+            f"The {kind} does not use {idle[0]}",
+            where=Where(field=f"space.{idle[0]}"),
+            hint=f"Write ${{trialParameters.{idle[0]}}} where its value is to stand.",
+        )
+    container = "node" if kind == "TrainJob" else CONTAINER
+    return Subject(name, _template(manifest, space, container, used), ours)
+
+
+def _template(
+    manifest: dict[str, Any], space: Space, container: str = CONTAINER, used: set[str] | None = None
+) -> dict[str, Any]:
+    listed = [{"name": name, "reference": name} for name in space if used is None or name in used]
+    return {"primaryContainerName": container, "trialParameters": listed, "trialSpec": manifest}
+
+
+def amounts(resources: Mapping[str, Any]) -> dict[str, str]:
+    """``{"cpu": 2, "memory": "4Gi", "gpu": 1}`` in Kubernetes' words. Raises Invalid, Unfit."""
+    found: dict[str, str] = {}
+    for name, amount in resources.items():
+        if name == "cpu":
+            found[name] = format_cpu(parse_cpu(amount, "resources.cpu"))
+        elif name == "memory":
+            parse_memory(amount, "resources.memory")
+            found[name] = str(amount)
+        elif name in ("gpu", _GPU):
+            found[_GPU] = str(amount)
+        else:
+            hint = "There are cpu, memory and gpu."
+            raise Unfit(f"This machine cannot lend {name}", where=Where(field=f"resources.{name}"), hint=hint)
+    return found

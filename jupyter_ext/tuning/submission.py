@@ -1,0 +1,244 @@
+"""From a function, a file, a job or a notebook to an experiment: all that can be found wrong is found here."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from jupyter_ext.cluster import discover
+from jupyter_ext.cluster.local.devices import UNIT
+from jupyter_ext.cluster.local.processes import VARIABLE
+from jupyter_ext.cluster.resource import KINDS, Resource, make_name, valid_name
+from jupyter_ext.errors import Conflict, Invalid, Where
+from jupyter_ext.training.spec import INSIDE, OWNER
+from jupyter_ext.tuning import catalogue, katib, objective, spec, stopping
+from jupyter_ext.tuning.space import Parameter, Space, space_from
+from jupyter_ext.tuning.spec import CHOICES, LONGEST_NAME, SEED, Plan
+
+if TYPE_CHECKING:
+    from jupyter_ext.cluster.local import LocalCluster
+    from jupyter_ext.tuning.handle import Experiment
+
+CONTROLLER: Final = "jupyter_ext.tuning.local:reconcile"
+LOST: Final = "jupyter_ext.tuning.status:lost"
+EDITABLE: Final = ("parallelTrialCount", "maxTrialCount", "maxFailedTrialCount")
+
+
+def tune(
+    what: Callable[..., Any] | str | Path | Resource | Mapping[str, Any],
+    space: Mapping[str, Parameter | str] | None = None,
+    objective: str = "loss:min",
+    *,
+    algorithm: str = "random",
+    settings: Mapping[str, Any] | None = None,
+    trials: int | None = 20,
+    parallel: int | None = None,
+    early_stopping: str | Mapping[str, Any] | None = None,
+    max_failed: int | None = None,
+    name: str | None = None,
+    framework: str | None = None,
+    resources: Mapping[str, Any] | None = None,
+    additional: Iterable[str] = (),
+    resume: str = "LongRunning",
+    wait: bool = False,
+    function: str | None = None,
+    namespace: Mapping[str, Any] | None = None,
+    cell: Any = None,
+    labels: Mapping[str, str] | None = None,
+    **job: Any,
+) -> Experiment:
+    """Search the space for the parameters with which ``what`` does best.
+
+    ``what`` is a function of the parameters, the text of a cell that uses them as names, a ``.py`` file (with
+    ``function`` one of its functions, else a script that takes them as ``--name=value``), a notebook whose parameters
+    they are, or a TrainJob as a template. A function returns a number (the objective), a dictionary of metrics, or
+    nothing if it reports. With ``framework`` each trial is a training job; ``nodes``, ``procs`` and the other options
+    of ``training.train`` may be given too. Raises Invalid, Unfit or Unavailable before anything runs.
+    """
+    from jupyter_ext.tuning.handle import Experiment
+
+    cluster = discover.current()
+    resource = build(
+        cluster, what, space, objective, algorithm=algorithm, settings=settings, trials=trials,
+        parallel=parallel, early_stopping=early_stopping, max_failed=max_failed, name=name, framework=framework,
+        resources=resources, additional=additional, resume=resume, function=function, namespace=namespace,
+        cell=cell, labels=labels, job=job,
+    )  # fmt: skip
+    started = Experiment(_start(cluster, resource).name, cluster)
+    return started.wait() if wait else started
+
+
+def build(
+    cluster: LocalCluster,
+    what: Any,
+    space: Mapping[str, Parameter | str] | None,
+    goal: str,
+    *,
+    algorithm: str,
+    settings: Mapping[str, Any] | None,
+    trials: int | None,
+    parallel: int | None,
+    early_stopping: str | Mapping[str, Any] | None,
+    max_failed: int | None,
+    name: str | None,
+    framework: str | None,
+    resources: Mapping[str, Any] | None,
+    additional: Iterable[str],
+    resume: str,
+    function: str | None,
+    namespace: Mapping[str, Any] | None,
+    cell: Any,
+    labels: Mapping[str, str] | None,
+    job: Mapping[str, Any],
+) -> Resource:
+    """The Experiment, checked, with its code stored. Raises as ``tune`` does."""
+    from jupyter_ext.tuning import subject
+
+    found = catalogue.find(algorithm)
+    aim = objective.parse(goal, additional)
+    early = stopping.read(early_stopping)
+    tuned = _space(what, space)
+    if name is not None:
+        valid_name(name)
+    about = subject.read(
+        cluster, what, tuned, function=function, namespace=namespace, cell=cell, framework=framework,
+        resources=resources or {}, job=job,
+    )  # fmt: skip
+    described: dict[str, Any] = {
+        "parameters": katib.to_katib(tuned),
+        "objective": aim.to_katib(),
+        "algorithm": {"algorithmName": found.name, **_settings(settings)},
+        "trialTemplate": about.template,
+        "resumePolicy": resume,
+    }
+    described |= {"earlyStopping": early.to_katib()} if early else {}
+    for field, value in (("maxTrialCount", trials), ("maxFailedTrialCount", max_failed)):
+        described |= {} if value is None else {field: value}
+    annotations = {SEED: str(random.SystemRandom().randrange(1 << 31)), **about.annotations, **inherited()}
+    typed = katib.typed_choices(tuned)
+    annotations |= {CHOICES: json.dumps(typed)} if typed else {}
+    title = name or make_name(about.name[: LONGEST_NAME - 6])
+    resource = Resource.new(
+        "Experiment", title, described, labels=dict(labels or {}), annotations=annotations,
+        namespace=cluster.namespace, owner=os.environ.get(VARIABLE) if INSIDE in annotations else None,
+        status={"phase": "PENDING", "reason": "Starting."},
+    )  # fmt: skip
+    return _with_parallel(cluster, resource, parallel)
+
+
+def _space(what: Any, given: Mapping[str, Parameter | str] | None) -> Space:
+    if given is None and callable(what):
+        from jupyter_ext.tuning.signature import space_of
+
+        found = space_of(what)
+        if found:
+            return found
+    return space_from(given if given is not None else {})
+
+
+def _settings(given: Mapping[str, Any] | None) -> dict[str, Any]:
+    listed = [{"name": str(key), "value": str(value)} for key, value in (given or {}).items()]
+    return {"algorithmSettings": listed} if listed else {}
+
+
+def _with_parallel(cluster: LocalCluster, resource: Resource, parallel: int | None) -> Resource:
+    """The resource with the number of trials at once: as many as the machine has room for, if it is not said."""
+    from jupyter_ext.tuning.workers import fitting
+
+    if parallel is None:
+        plan = spec.read(resource.with_(spec={**resource.spec, "parallelTrialCount": 1}))
+        request = plan.template.request
+        parallel = fitting(cluster, request) if request is not None else 1
+        parallel = min(parallel, plan.max_trials or parallel)
+    return resource.with_(spec={**resource.spec, "parallelTrialCount": parallel})
+
+
+def inherited() -> dict[str, str]:
+    """Annotations that say in which step or trial this process is, so that what it starts may use that's lease."""
+    holder, unit = os.environ.get(VARIABLE), os.environ.get(UNIT)
+    if not holder or not unit:
+        return {}
+    found = discover.current().store.by_uid(holder)
+    if found is None:
+        return {}
+    return {INSIDE: f"{holder}/{unit}", OWNER: f"{found.kind}/{found.name}"}
+
+
+def check(resource: Resource) -> Plan:
+    """Everything that ``submit`` refuses, without starting anything."""
+    if resource.kind != "Experiment" or resource.api_version != KINDS["Experiment"].api_version:
+        raise Invalid(
+            f"{resource.api_version} {resource.kind} is not an Experiment of {KINDS['Experiment'].api_version}",
+            where=Where(field="kind"),
+        )
+    if not _ours(resource):
+        spec.check_model(resource)
+    plan = spec.read(resource)
+    cluster = discover.current()
+    if plan.template.request is not None:
+        cluster.leases.check(plan.template.request, Where(field="spec.trialTemplate.trialSpec"))
+    if plan.template.kind == "job":
+        from jupyter_ext.tuning.jobs import check_template
+
+        check_template(plan, cluster.namespace)
+    return plan
+
+
+def _ours(resource: Resource) -> bool:
+    return SEED in resource.annotations
+
+
+def submit(resource: Resource) -> Experiment:
+    """Check an Experiment, create it and start it. Raises Conflict if there is one of its name."""
+    from jupyter_ext.tuning.handle import Experiment
+
+    cluster = discover.current()
+    annotations = {SEED: str(random.SystemRandom().randrange(1 << 31)), **resource.annotations}
+    check(resource)
+    status = {"phase": "PENDING", "reason": "Starting."}
+    fresh = replace(resource, annotations=annotations, namespace=cluster.namespace, status=status)
+    return Experiment(_start(cluster, fresh, checked=True).name, cluster)
+
+
+def _start(cluster: LocalCluster, resource: Resource, *, checked: bool = False) -> Resource:
+    from jupyter_ext.cluster.local import workload
+
+    if not checked:
+        check(resource)
+    return workload.submit(cluster, resource, CONTROLLER, restart="OnFailure", cwd=Path.cwd(), lost=LOST)
+
+
+def update(resource: Resource) -> Resource:
+    """Change an Experiment that there is: how many trials there may be, and how many at once.
+
+    A running one takes it up; one that had reached its last trial goes on. Raises Conflict for any other difference.
+    """
+    cluster = discover.current()
+    current = cluster.get("Experiment", resource.name)
+    for field in {*current.spec, *resource.spec}:
+        if current.spec.get(field) != resource.spec.get(field) and field not in EDITABLE:
+            raise Conflict(
+                f"{field} of an Experiment cannot be changed",
+                where=Where(field=f"spec.{field}", object=f"Experiment {resource.name}"),
+                hint=f"Only {', '.join(EDITABLE)} can. Give the new one another name.",
+            )
+    wanted = {field: resource.spec[field] for field in EDITABLE if field in resource.spec}
+    changed = current.with_(spec={**current.spec, **wanted}, labels={**current.labels, **resource.labels})
+    if changed.spec == current.spec and changed.labels == current.labels:
+        return current
+    spec.read(changed)
+    stored = cluster.store.update(
+        "Experiment", resource.name,
+        lambda found: found.with_(spec={**found.spec, **wanted}, labels=changed.labels),
+    )  # fmt: skip
+    more = (wanted.get("maxTrialCount") or 0) > (current.spec.get("maxTrialCount") or 0)
+    if more and stored.finished:
+        from jupyter_ext.tuning.handle import Experiment
+
+        Experiment(resource.name, cluster).resume()
+    return cluster.get("Experiment", resource.name)
