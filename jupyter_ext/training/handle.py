@@ -1,0 +1,270 @@
+"""A job in the hand: follow it, stop it, suspend it, go on with it, and take what it returned."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from jupyter_ext.cluster import discover
+from jupyter_ext.errors import Conflict, KubeflowError, NotFound, Where
+
+if TYPE_CHECKING:
+    import threading
+
+    from jupyter_ext.cluster.local import LocalCluster
+    from jupyter_ext.cluster.local.metrics import Page
+    from jupyter_ext.cluster.resource import Resource
+
+KINDS: Final = ("TrainJob", "TFJob", "PyTorchJob", "XGBoostJob")
+
+
+class JobFailed(KubeflowError):
+    """A job did not come to its end. ``rank`` and ``error`` say where; ``__cause__`` is the user's own exception."""
+
+    def __init__(self, what: str, *, error: dict[str, Any], hint: str | None = None) -> None:
+        place = f"rank {error['rank']}" if error.get("rank") is not None else None
+        label = error.get("label") or error.get("file")
+        where = Where(
+            cell=error.get("cell"),
+            cell_id=error.get("cellId"),
+            line=error.get("line"),
+            object=", ".join(str(part) for part in (place, label) if part) or None,
+        )
+        super().__init__(what, where=where, hint=hint)
+        self.error = error
+        self.rank: int | None = error.get("rank")
+        self.traceback = "\n".join(error.get("traceback") or ())
+
+    def __str__(self) -> str:
+        return f"{super().__str__()}\n\n{self.traceback}" if self.traceback else super().__str__()
+
+
+class Job:
+    """One training job, by name. Every property reads the store: the handle is never out of date."""
+
+    def __init__(self, name: str, cluster: LocalCluster | None = None, kind: str = "TrainJob") -> None:
+        self._cluster = cluster or discover.current()
+        self.name, self.kind = name, kind
+
+    def __repr__(self) -> str:
+        return f"Job({self.name!r}, {self.phase})"
+
+    def _ipython_display_(self) -> None:
+        from jupyter_ext.training.widgets import show
+
+        show(self)
+
+    # What it is
+
+    @property
+    def resource(self) -> Resource:
+        """The resource as it is now; raises NotFound if it was deleted."""
+        return self._cluster.get(self.kind, self.name)
+
+    @property
+    def phase(self) -> str:
+        """PENDING, RUNNING, PAUSED, SUCCEEDED, FAILED, CANCELING or CANCELED."""
+        return self.resource.phase
+
+    @property
+    def reason(self) -> str:
+        """Why it is in this phase, in one sentence."""
+        return self.resource.reason
+
+    @property
+    def finished(self) -> bool:
+        """Whether nothing will change any more by itself."""
+        return self.resource.finished
+
+    @property
+    def progress(self) -> float | None:
+        """How far it has come, from 0 to 1; None when nobody said."""
+        found = self.resource.status.get("progress")
+        return None if found is None else float(found)
+
+    @property
+    def metrics(self) -> dict[str, float]:
+        """The newest value of each metric that was reported."""
+        found = self._cluster.metrics.last(self.resource.uid)
+        return {name: value for name, value in found.items() if not name.startswith("system/")}
+
+    def curves(self, since: int = 0, *, names: Iterable[str] | None = None, limit: int = 2000) -> Page:
+        """The points of all metrics, and of what was measured (``system/…``), after the cursor ``since``."""
+        return self._cluster.metrics.read(self.resource.uid, since=since, names=names, limit=limit)
+
+    @property
+    def ranks(self) -> list[dict[str, Any]]:
+        """The state of each process: rank, part, node, state, reason, attempt, times."""
+        return list(self.resource.status.get("ranks", ()))
+
+    # Follow and steer
+
+    def wait(self, timeout: float | None = None) -> Job:
+        """Wait until it is done or paused, at most ``timeout`` seconds (then TimeoutError); return itself."""
+        deadline = None if timeout is None else time.monotonic() + timeout
+        since = self._cluster.store.resource_version()
+        while not (resource := self.resource).resting:
+            left = None if deadline is None else deadline - time.monotonic()
+            if left is not None and left <= 0:
+                raise TimeoutError(f"job {self.name} is still {resource.phase} after {timeout} s")
+            # A look now and then even without a change: a killed job changes only when somebody looks.
+            for event in self._cluster.store.watch(since, kinds=[self.kind], timeout=min(1.0, left or 1.0)):
+                since = event.resource.resource_version
+                if event.resource.name == self.name:
+                    break
+        return self
+
+    def result(self, timeout: float | None = None) -> Any:
+        """Wait, and give what rank 0 returned.
+
+        Raises JobFailed, caused by the user's own exception where that could be brought back.
+        """
+        resource = self.wait(timeout).resource
+        if resource.phase != "SUCCEEDED":
+            raise self._failure(resource)
+        found = resource.status.get("result") or {}
+        if "lost" in found:
+            what = f"The value of {self.name}, a {found['type']}, could not be brought back ({found['lost']})"
+            raise Conflict(what, hint="Return numbers, arrays or a path, and keep the rest in a checkpoint.")
+        if "digest" not in found:
+            return None
+        import pickle
+
+        return pickle.loads(self._cluster.blobs.read(found["digest"]))
+
+    def _failure(self, resource: Resource) -> JobFailed:
+        error = dict(resource.status.get("error") or {})
+        hint = None if resource.phase == "FAILED" else "Resume it with job.resume()."
+        failure = JobFailed(f"Job {self.name} is {resource.phase}: {resource.reason}", error=error, hint=hint)
+        path = self._cluster.work_folder(resource.uid) / f"error-{error.get('rank')}.pkl"
+        if path.exists() and error:
+            import pickle
+
+            try:
+                failure.__cause__ = pickle.loads(path.read_bytes())
+            except Exception:
+                failure.__cause__ = None
+        return failure
+
+    def stop(self, *, wait: bool = False) -> None:
+        """Ask it to stop; returns at once unless told to wait. It can be resumed from its last checkpoint."""
+        from jupyter_ext.cluster.local import workload
+
+        resource = self.resource
+        if resource.phase == "PAUSED":
+            self._set({"phase": "CANCELED", "reason": "It was stopped."}, only="PAUSED")
+        elif not resource.finished:
+            workload.stop(self._cluster, resource.uid, wait=wait)
+
+    def suspend(self) -> None:
+        """Ask its processes to end and keep what they saved; ``resume`` goes on. Raises Conflict when it is done."""
+        if self.resource.finished:
+            raise Conflict(f"Job {self.name} is {self.phase}, so there is nothing to suspend")
+        self._suspended(True)
+
+    def resume(self) -> Job:
+        """Go on from the last checkpoint, whether it was suspended, was stopped or has failed.
+
+        Raises Conflict if it runs, or has succeeded.
+        """
+        from jupyter_ext.cluster.local import record, workload
+        from jupyter_ext.training import submission
+
+        resource = self.resource
+        if not resource.resting:
+            if not submission.suspend_of(resource):
+                raise Conflict(f"Job {self.name} is {resource.phase}, so there is nothing to resume")
+            self.wait(30)  # for the processes that are ending, because it was suspended
+            resource = self.resource
+        if resource.phase == "SUCCEEDED":
+            raise Conflict(f"Job {self.name} has succeeded", hint="Train again to repeat it.")
+        self._suspended(False)
+        if record.read(self._cluster, resource.uid) is not None:
+            workload.restart(self._cluster, resource.uid)
+        else:
+            submission.begin(self._cluster, self.resource)
+        return self
+
+    def _suspended(self, suspended: bool) -> None:
+        def change(resource: Resource) -> Resource:
+            if resource.kind == "TrainJob":
+                return resource.with_(spec={**resource.spec, "suspend": suspended})
+            policy = {**(resource.spec.get("runPolicy") or {}), "suspend": suspended}
+            return resource.with_(spec={**resource.spec, "runPolicy": policy})
+
+        self._cluster.store.update(self.kind, self.name, change)
+
+    def _set(self, status: dict[str, Any], only: str) -> None:
+        def change(resource: Resource) -> Resource | None:
+            return resource.with_(status={**resource.status, **status}) if resource.phase == only else None
+
+        self._cluster.store.update(self.kind, self.name, change)
+
+    def delete(self) -> None:
+        """Stop it if need be, and remove it with its logs, curves and its own checkpoints."""
+        self._cluster.delete(self.kind, self.name)
+
+    # What it printed and what it is made of
+
+    def logs(
+        self,
+        rank: int | None = None,
+        tail: int | None = None,
+        *,
+        follow: bool = False,
+        stop: threading.Event | None = None,
+    ) -> Iterator[str]:
+        """What one rank has printed, or all of them with ``[rank 1]`` before each line.
+
+        With ``follow`` it goes on until the job ends, or ``stop`` is set.
+        """
+        from jupyter_ext.training.printing import printed
+
+        return printed(self._cluster, self, rank, tail, follow=follow, stop=stop)
+
+    def export(self, path: str | Path | None = None) -> str:
+        """The job as YAML that runs on a cluster with Kubeflow Trainer, and here by ``jupyter kf apply``.
+
+        Raises Unfit for what cannot be taken along: local data, or more code than a resource holds.
+        """
+        from jupyter_ext.training.exporting import export
+
+        text = export(self._cluster, self.resource)
+        if path is not None:
+            Path(path).write_text(text, encoding="utf-8")
+        return text
+
+    def code(self) -> str:
+        """Python that starts the same job."""
+        from jupyter_ext.training.exporting import asked
+        from jupyter_ext.training.snippets import python
+
+        return python(asked(self._cluster, self.resource))
+
+
+def get(name: str, kind: str = "TrainJob") -> Job:
+    """The job of that name; raises NotFound."""
+    found = Job(name, kind=kind)
+    _ = found.resource
+    return found
+
+
+def jobs(limit: int = 50, phase: str | None = None, *, kinds: Iterable[str] = KINDS) -> list[Job]:
+    """The newest jobs first, of all training kinds."""
+    cluster = discover.current()
+    found = [each for kind in kinds for each in cluster.list(kind, limit=limit, phase=phase, summary=True)]
+    found.sort(key=lambda resource: resource.created, reverse=True)
+    return [Job(resource.name, cluster, resource.kind) for resource in found[:limit]]
+
+
+def delete(name: str) -> None:
+    """Stop the job if need be and remove it; raises NotFound."""
+    for kind in KINDS:
+        try:
+            get(name, kind).delete()
+        except NotFound:
+            continue
+        return
+    raise NotFound(f"There is no training job {name!r}", hint="List them with training.jobs().")

@@ -1,0 +1,396 @@
+"""From a function, a cell or a file to a job: all that can be found wrong is found here, before anything runs."""
+
+from __future__ import annotations
+
+import inspect
+import json
+import os
+import sys
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from jupyter_ext.cluster import discover
+from jupyter_ext.cluster.local.devices import UNIT, Request
+from jupyter_ext.cluster.local.processes import VARIABLE, identity, is_running
+from jupyter_ext.cluster.resource import Resource, make_name, valid_name
+from jupyter_ext.errors import Conflict, Invalid, Unavailable, Where
+from jupyter_ext.training import manifest
+from jupyter_ext.training import spec as names
+from jupyter_ext.training.handle import Job
+from jupyter_ext.training.manifest import Options
+
+if TYPE_CHECKING:
+    from jupyter_ext.cluster.local import LocalCluster
+    from jupyter_ext.training.snapshot import Code
+    from jupyter_ext.training.spec import JobSpec
+
+CONTROLLER: Final = "jupyter_ext.training.local:reconcile"
+LOST: Final = "jupyter_ext.training.status:lost"
+PATHS: Final = "JUPYTER_KUBEFLOW_PATHS"
+"""The submitter's own entries of ``sys.path``, for the job's processes."""
+JOB_UNIT: Final = "job"
+
+What = Callable[..., Any] | str | Path
+
+
+def train(
+    what: What,
+    *,
+    framework: str | None = None,
+    name: str | None = None,
+    nodes: int | str = 1,
+    procs: int = 1,
+    resources: Mapping[str, Any] | None = None,
+    packages: Iterable[str] | None = None,
+    args: Mapping[str, Any] | None = None,
+    env: Mapping[str, str] | None = None,
+    data: Mapping[str, str | Path] | None = None,
+    checkpoint: bool | str | Path | None = None,
+    deadline: int | None = None,
+    restarts: int = 0,
+    wait: bool = False,
+    runtime: str | None = None,
+    labels: Mapping[str, str] | None = None,
+    function: str | None = None,
+    namespace: Mapping[str, Any] | None = None,
+    cell: int | str | None = None,
+) -> Job:
+    """Run a function, the source of a cell, or a file on ``nodes`` × ``procs`` processes.
+
+    ``what``: a function is called as ``what(**args)`` in each process; a text is executed as a cell with the names
+    it reads from ``namespace`` (the notebook's, by default); a path is run as a program, or one ``function`` of it
+    is called. ``nodes`` may be ``"1:4"`` for a job whose nodes come and go. ``resources`` (cpu, memory, gpu) are
+    those of each node. ``data`` names files, folders or URIs: a function gets those it has a parameter for. With
+    ``checkpoint`` a killed job goes on by itself; ``deadline`` is in seconds.
+    Raises Invalid, Unfit and Unavailable for all that can be known to be wrong before it starts.
+    """
+    cluster = discover.current()
+    framework = framework or (manifest.framework_of(runtime, "runtime") if runtime else "torch")
+    places = _places(data or {})
+    plain, opaque = _split(args or {})
+    code = _code(what, function, namespace, cell, opaque)
+    if code.kind == "function":
+        _require_fit(code.value[0], {**plain, **opaque}, places)
+    elif opaque and code.kind in {"script", "module"}:
+        kind = type(next(iter(opaque.values()))).__name__
+        raise Invalid(f"A {kind} cannot be passed to a file", where=Where(field=f"args.{next(iter(opaque))}"))
+    options = Options(
+        framework=framework,
+        code=_stored(cluster, code),
+        entry=code.name,
+        runtime=runtime,
+        nodes=nodes,
+        procs=procs,
+        resources=resources or {},
+        packages=tuple(packages or ()),
+        args=plain,
+        env={str(key): str(value) for key, value in (env or {}).items()},
+        data=places,
+        checkpoint=checkpoint if isinstance(checkpoint, bool) else str(checkpoint or ""),
+        deadline=deadline,
+        restarts=restarts,
+    )
+    made = valid_name(name) if name else make_name(code.name)
+    noted = {names.ORIGIN: str(code.origin)} if code.origin else {}
+    resource = manifest.trainjob(made, options, labels=labels or {}, annotations=noted)
+    job = _start(cluster, resource)
+    return job.wait() if wait else job
+
+
+def submit(resource: Resource, *, code: Callable[..., Any] | None = None) -> Job:
+    """Check a resource of any of the training kinds, create it and start it.
+
+    ``code``: a function to call instead of the command that the resource names. Raises as ``check`` does.
+    """
+    cluster = discover.current()
+    if code is not None:
+        digest = _stored(cluster, _code(code, None, None, None, {}))
+        noted = {names.CODE: digest, names.ENTRY: getattr(code, "__name__", "function")}
+        resource = resource.with_(annotations={**resource.annotations, **noted})
+    return _start(cluster, _taken(cluster, resource))
+
+
+def check(resource: Resource) -> None:
+    """Refuse what ``submit`` would refuse, without starting anything. Raises Invalid, Unfit and Unavailable."""
+    from jupyter_ext.training.validation import validate
+
+    validate(resource)
+    _require(discover.current(), resource.with_(uid=resource.uid or "unknown"))
+
+
+def update(resource: Resource) -> Resource:
+    """Give a job that exists this spec: it can be suspended and resumed, and its labels changed.
+
+    Raises Conflict naming the field for everything else, which cannot be changed while the job exists.
+    """
+    from jupyter_ext.training.validation import validate
+
+    validate(resource)
+    cluster = discover.current()
+    current = cluster.get(resource.kind, resource.name)
+    wanted, now = _immutable(resource), _immutable(current)
+    for field in sorted(wanted.keys() | now.keys()):
+        if wanted.get(field) != now.get(field):
+            hint = "Delete the job, or give the new one another name."
+            raise Conflict(
+                f"{field} of a job cannot be changed", where=Where(field=f"spec.{field}"), hint=hint
+            )
+    cluster.patch(resource.kind, resource.name, {"metadata": {"labels": resource.labels}})
+    job = Job(resource.name, cluster, resource.kind)
+    suspended = suspend_of(resource)
+    if suspended != suspend_of(current):
+        (job.suspend if suspended else job.resume)()
+    return job.resource
+
+
+def suspend_of(resource: Resource) -> bool:
+    """Whether a job of any kind is to rest."""
+    place = resource.spec if resource.kind == "TrainJob" else resource.spec.get("runPolicy") or {}
+    return bool(place.get("suspend"))
+
+
+def _immutable(resource: Resource) -> dict[str, Any]:
+    spec = json.loads(json.dumps(resource.spec))
+    spec.pop("suspend", None)
+    (spec.get("runPolicy") or {}).pop("suspend", None)
+    return {key: value for key, value in spec.items() if value not in ({}, None)}
+
+
+def _code(
+    what: What,
+    function: str | None,
+    namespace: Mapping[str, Any] | None,
+    cell: Any,
+    opaque: Mapping[str, Any],
+) -> Code:
+    from jupyter_ext.training import snapshot
+
+    if isinstance(what, str) and what.endswith(".py") and "\n" not in what:
+        what = Path(what)
+    if isinstance(what, Path):
+        return snapshot.of_file(what, function)
+    if function is not None:
+        raise Invalid("Only a file has functions to choose from", where=Where(field="function"))
+    if isinstance(what, str):
+        return snapshot.of_source(what, _notebook() if namespace is None else namespace, opaque, cell)
+    if not callable(what):
+        hint = "Give a function, the text of a cell, or the path of a .py file."
+        raise Invalid(f"A {type(what).__name__} cannot be trained", where=Where(field="what"), hint=hint)
+    return snapshot.of_function(what, opaque)
+
+
+def _notebook() -> Mapping[str, Any]:
+    """The names of the notebook, or of the program that calls."""
+    ipython = sys.modules.get("IPython")
+    shell = ipython.get_ipython() if ipython is not None else None
+    return shell.user_ns if shell is not None else vars(sys.modules["__main__"])
+
+
+def _stored(cluster: LocalCluster, code: Code) -> str:
+    from jupyter_ext.training import snapshot
+
+    folders = [Path.cwd()]
+    book = os.environ.get("JPY_SESSION_NAME", "")
+    if book and Path(book).parent.is_dir():
+        folders.append(Path(book).parent)
+    return cluster.blobs.put_bytes(snapshot.pack(code, folders))
+
+
+def _split(args: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Arguments that JSON gives back as they were, and the others."""
+    plain, opaque = {}, {}
+    for name, value in args.items():
+        if not isinstance(name, str) or not name.isidentifier():
+            raise Invalid(f"{name!r} is not the name of an argument", where=Where(field="args"))
+        (plain if _is_json(value) else opaque)[name] = value
+    return plain, opaque
+
+
+def _is_json(value: Any, depth: int = 0) -> bool:
+    kind = type(value)
+    if kind in {str, int, bool, type(None)}:
+        return len(value) < 1000 if kind is str else True
+    if kind is float:
+        return value - value == 0  # neither infinite nor NaN
+    if depth > 4 or kind not in {list, dict} or len(value) > 100:
+        return False
+    if kind is list:
+        return all(_is_json(item, depth + 1) for item in value)
+    return all(type(key) is str and _is_json(item, depth + 1) for key, item in value.items())
+
+
+def _require_fit(function: Callable[..., Any], args: Mapping[str, Any], data: Mapping[str, str]) -> None:
+    """Raise Invalid when the function cannot be called with these arguments."""
+    try:
+        signature = inspect.signature(function)
+    except (TypeError, ValueError):
+        return
+    asked = {name: place for name, place in data.items() if name in signature.parameters}
+    try:
+        signature.bind(**{**asked, **args})
+    except TypeError as error:
+        name = getattr(function, "__name__", "function")
+        raise Invalid(
+            f"The arguments do not fit {name}{signature}: {error}",
+            where=Where(field="args"),
+            hint="Pass them in args={…}.",
+        ) from error
+
+
+def _places(data: Mapping[str, str | Path]) -> dict[str, str]:
+    """Absolute paths of what is on this machine, and URIs of what is elsewhere. Raises Invalid, Unavailable."""
+    found = {}
+    for name, place in data.items():
+        text = str(place)
+        scheme, separator, rest = text.partition("://")
+        where = Where(field=f"data.{name}")
+        if not name.isidentifier():
+            raise Invalid(f"{name!r} cannot be the name of an argument", where=where)
+        if separator and scheme != "file":
+            _require_filesystem(scheme, where)
+            found[name] = text
+            continue
+        path = Path(rest if separator else text).expanduser().absolute()
+        if not path.exists():
+            raise Invalid(f"There is no {path}", where=where, hint="Check the path of this data.")
+        found[name] = str(path)
+    return found
+
+
+def _require_filesystem(scheme: str, where: Where) -> None:
+    import importlib.util
+
+    if importlib.util.find_spec("fsspec") is None:
+        raise Unavailable(f"{scheme}:// needs fsspec", where=where, hint="pip install fsspec")
+    from fsspec.registry import known_implementations, registry
+
+    if scheme in registry:
+        return
+    if scheme not in known_implementations:
+        raise Invalid(f"{scheme}:// is no file system that is known here", where=where)
+    module = known_implementations[scheme]["class"].rpartition(".")[0]
+    needed = {"s3fs": "s3fs", "gcsfs": "gcsfs", "adlfs": "adlfs"}.get(module.partition(".")[0])
+    if needed and importlib.util.find_spec(needed) is None:
+        raise Unavailable(f"{scheme}:// needs {needed}", where=where, hint=f"pip install {needed}")
+
+
+def _taken(cluster: LocalCluster, resource: Resource) -> Resource:
+    """A resource from elsewhere, validated; code that one of our exports carries becomes a snapshot."""
+    from jupyter_ext.training import exporting
+    from jupyter_ext.training.validation import validate
+
+    validate(resource)
+    carried = exporting.carried(resource)
+    if carried is not None:
+        noted = {names.CODE: cluster.blobs.put_bytes(carried), names.ENTRY: resource.name}
+        return resource.with_(annotations={**resource.annotations, **noted})
+    if digest := resource.annotations.get(names.CODE):
+        cluster.blobs.path(digest)
+    return resource
+
+
+def _require(cluster: LocalCluster, resource: Resource) -> JobSpec:
+    """The job, if it can run here."""
+    from jupyter_ext.training import launch
+
+    job = manifest.job_of(resource, cluster.home / "work" / resource.uid, Path.cwd())
+    if job.packages:
+        from jupyter_ext.training import packages
+
+        packages.check(job.packages)
+    launch.check(job)
+    cluster.leases.check(request_of(job))
+    return job
+
+
+def request_of(job: JobSpec) -> Request:
+    """What the whole job needs of the machine: what its nodes ask for, else a core for each process."""
+    from jupyter_ext.cluster.local.machine import limits_now
+
+    here = limits_now()[0]
+    cpu = job.cpu_milli * job.nodes if job.cpu_milli else min(job.size * 1000, here)
+    return Request(cpu, (job.memory or 0) * job.nodes, job.gpus * job.nodes)
+
+
+def _start(cluster: LocalCluster, resource: Resource) -> Job:
+    from jupyter_ext.cluster.local import workload
+    from jupyter_ext.cluster.resource import new_uid
+
+    resource = resource.with_(uid=resource.uid or new_uid(), namespace=cluster.namespace)
+    job = _require(cluster, resource)
+    resource = _inside(cluster, resource)
+    earlier = _begun_before(cluster, resource)
+    if earlier is not None:
+        return earlier
+    cluster.work_folder(resource.uid)
+    if suspend_of(resource):
+        noted = {**resource.annotations, names.FOLDER: str(Path.cwd())}
+        status = {"phase": "PAUSED", "reason": "It was created suspended. Resume it to start it."}
+        cluster.store.create(resource.with_(annotations=noted, status=status))
+    else:
+        resource = resource.with_(status={"phase": "PENDING", "reason": "Starting."})
+        workload.submit(cluster, resource, CONTROLLER, policy_of(resource, job), env=environment(), lost=LOST)
+    return Job(resource.name, cluster, resource.kind)
+
+
+def begin(cluster: LocalCluster, resource: Resource) -> None:
+    """Start a job that was created suspended."""
+    from jupyter_ext.cluster.local import workload
+
+    job = _require(cluster, resource)
+    folder = resource.annotations.get(names.FOLDER)
+    waiting = {**resource.status, "phase": "PENDING", "reason": "Starting."}
+    resource = cluster.store.update(resource.kind, resource.name, lambda found: found.with_(status=waiting))
+    policy = policy_of(resource, job)
+    workload.spawn(cluster, resource, CONTROLLER, policy, cwd=folder, env=environment(), lost=LOST)
+
+
+def policy_of(resource: Resource, job: JobSpec) -> Any:
+    """Whether the controller is started again when it was killed: where something is left to go on from."""
+    kept = names.CHECKPOINT in resource.annotations
+    return "OnFailure" if kept or job.restarts else "Never"
+
+
+def environment() -> dict[str, str]:
+    """What a job's processes get on top of the submitter's environment."""
+    return {
+        UNIT: JOB_UNIT,
+        PATHS: json.dumps([path for path in sys.path if path and not path.endswith(".zip")]),
+    }
+
+
+def _inside(cluster: LocalCluster, resource: Resource) -> Resource:
+    """A job that a step, a trial or another job starts belongs to that, and shares its lease."""
+    uid, unit = os.environ.get(VARIABLE), os.environ.get(UNIT)
+    owner = cluster.store.by_uid(uid) if uid and resource.owner is None else None
+    if owner is None:
+        return resource
+    noted = {names.OWNER: f"{owner.kind}/{owner.name}", names.CREATOR: identity(os.getpid())}
+    if unit:
+        noted[names.INSIDE] = f"{uid}/{unit}"
+    return resource.with_(owner=uid, annotations={**resource.annotations, **noted})
+
+
+def _begun_before(cluster: LocalCluster, resource: Resource) -> Job | None:
+    """The same job, that the same step began before it was killed and is now repeated; another one is stopped."""
+    from jupyter_ext.cluster.local import workload
+
+    place = resource.annotations.get(names.INSIDE)
+    if place is None:
+        return None
+    for other in cluster.list(resource.kind, owner=resource.owner):
+        noted = other.annotations
+        if other.finished or noted.get(names.INSIDE) != place or is_running(noted.get(names.CREATOR)):
+            continue
+        if other.spec == resource.spec and _same(noted, resource.annotations):
+            mine = {"metadata": {"annotations": {names.CREATOR: resource.annotations[names.CREATOR]}}}
+            cluster.patch(other.kind, other.name, mine)
+            return Job(other.name, cluster, other.kind)
+        workload.stop(cluster, other.uid, wait=False)
+    return None
+
+
+def _same(one: Mapping[str, str], other: Mapping[str, str]) -> bool:
+    ours = {names.CREATOR, names.OWNER}
+    return {**one, **dict.fromkeys(ours)} == {**other, **dict.fromkeys(ours)}
