@@ -14,6 +14,9 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from IPython.core.completer import CompletionContext, SimpleCompletion, SimpleMatcherResult, context_matcher
+from IPython.core.magic import Magics, line_magic, magics_class, no_var_expand
+
+from jupyter_ext.display.magic import parse, told
 
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
@@ -22,8 +25,43 @@ Offers = Callable[[str, list[str]], Iterator[str]]
 
 HOMES = {
     "jupyter_ext.pipelines.magics": "PipelineMagics",
+    "jupyter_ext.training.magics": "TrainingMagics",
+    "jupyter_ext.tuning.magics": "TuningMagics",
+    "jupyter_ext.magics": "KfMagics",
 }
 """Where magics are: each module has a class of them, and ``offers`` for completion."""
+
+
+@magics_class
+class KfMagics(Magics):
+    """``%kf``: what the command line does, in a notebook, with handles and live pictures for answers."""
+
+    @no_var_expand
+    @line_magic
+    @told
+    def kf(self, line: str) -> object:
+        """Train and tune files, and look after what there is.
+
+        %kf train FILE.py … and %kf tune FILE.py … start it and return its handle, which shows itself live; their
+        options are those of the command line. %kf jobs and %kf experiments list the newest; indexing gives the
+        handles. %kf get [KIND], describe, wait, stop, resume, delete NAME and apply FILE.yaml do what they say.
+        %kf best EXPERIMENT puts the best parameters into a new cell. Example:
+
+            job = %kf train train.py --nodes 2 --arg lr=0.1
+        """
+        from jupyter_ext.notebook_commands import COMMANDS, parser
+
+        args = parse(parser(), line)
+        return COMMANDS[args.command](self.shell, args)
+
+
+def offers(head: str, before: list[str]) -> Iterator[str]:
+    """Give the words that may stand behind ``before`` in a line that begins with the magic ``head``."""
+    if head != "%kf":
+        return
+    from jupyter_ext.notebook_commands import words
+
+    yield from words([word for word in before if word])
 
 
 def classes() -> list[type[Any]]:

@@ -35,7 +35,8 @@ class Row:
     """Where the functions of one kind are, as ``module:function``.
 
     ``get(name)`` gives a handle, whose methods are the verbs. ``check(resource)`` raises what ``submit(resource)``
-    would refuse; ``update(old, new)`` changes what may change, and raises Conflict naming the field that may not.
+    would refuse; ``update(resource, dry=…)`` changes what may change of one that is there, and raises Conflict
+    naming the field that may not; ``dry`` only looks.
     ``instead`` is what to say where a kind cannot be applied; ``shared``: the functions serve several kinds.
     """
 
@@ -325,8 +326,9 @@ def _change(found: Row, old: Resource, asked: Resource, document: Document) -> P
         what = f"{title(old)} is there already and differs in {fields[0] if fields else 'spec'}"
         hint = "Delete it first, or give this one another name."
         raise Conflict(what, where=Where(field=fields[0] if fields else "spec"), hint=hint)
-    change = _function(found.update)(old, asked)
-    return lambda: Applied(change(), "configured", document.notes)
+    change = _function(found.update)
+    change(asked, dry=True)
+    return lambda: Applied(change(asked), "configured", document.notes)
 
 
 def _carry_out(document: Document, plan: Plan) -> Applied:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from jupyter_ext.errors import NotFound
 
@@ -27,6 +27,9 @@ class Handle(Protocol):
 
     def stop(self) -> object:
         """Ask it to stop."""
+
+    def logs(self, *, follow: bool) -> Any:
+        """What it prints, as it prints it."""
 
 
 class Follower:
@@ -66,6 +69,6 @@ class Follower:
             if resource.resource_version != version:
                 version = resource.resource_version
                 self._told(resource)
-            if resource.finished:
+            if resource.resting:
                 return
             self._stopped.wait(self._interval)

@@ -7,7 +7,9 @@ The widget's code is part of its model: nothing is loaded from anywhere.
 
 from __future__ import annotations
 
+import os
 import sys
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -38,6 +40,11 @@ function render({ model, el }) {
     made.textContent = text;
     made.className = 'jp-mod-styled jp-mod-minimal';
     made.addEventListener('click', () => {
+      if (action === 'copy') {
+        navigator.clipboard?.writeText(model.get('clip'));
+        made.textContent = '✓ ' + text;
+        return;
+      }
       made.disabled = true;
       model.send({ action });
     });
@@ -65,27 +72,71 @@ export default { render };
 class Picture:
     """How one kind is shown. ``actions`` are what can be done in its state, as (verb, words on the button).
 
-    ``act`` does what a button asks for; what else it is told it ignores.
+    ``act`` does what a button asks for; what else it is told it ignores. ``clip`` is what the action ``copy``
+    puts into the clipboard, in the browser.
     """
 
     text: Callable[[Resource], str]
     html: Callable[[Resource], str]
     actions: Callable[[Resource], Sequence[Action]]
     act: Callable[[Any, str], None]
+    clip: Callable[[Resource], str] = lambda _: ""
 
     def static(self, resource: Resource) -> dict[str, str]:
         """Give it without life: text and HTML."""
         return {"text/plain": self.text(resource), "text/html": self.html(resource)}
 
 
-def show(handle: Handle, picture: Picture) -> None:
-    """Display it in the running cell; goes on showing it until it has finished."""
+def attend(handle: Handle, picture: Picture) -> Resource:
+    """Show it in the running cell and wait until it rests; interrupting the cell stops it.
+
+    In a step of a run what it prints becomes the step's own output.
+    """
+    try:
+        if in_a_run():
+            for text in handle.logs(follow=True):
+                sys.stdout.write(text)
+            resource = _rest(handle)
+            _display(picture.static(resource))
+            return resource
+        follower = show(handle, picture)
+        resource = _rest(handle)
+        if follower is not None:
+            # The last picture is there before the cell ends.
+            follower.join(5.0)
+    except KeyboardInterrupt:
+        handle.stop()
+        raise
+    return resource
+
+
+def in_a_run() -> bool:
+    """Whether this is a step of a run (or a trial): nobody looks on, and what is started must be waited for."""
+    return bool(os.environ.get("JUPYTER_KUBEFLOW_WORKLOAD"))
+
+
+def _rest(handle: Handle) -> Resource:
+    pause = 0.02
+    while not (resource := handle.resource).resting:
+        time.sleep(pause)
+        pause = min(pause * 1.3, 0.25)
+    return resource
+
+
+def _display(bundle: dict[str, str]) -> None:
+    from IPython.display import display
+
+    display(bundle, raw=True)
+
+
+def show(handle: Handle, picture: Picture) -> Follower | None:
+    """Display it in the running cell; goes on showing it until it has finished, by what is returned."""
     from IPython.core.getipython import get_ipython
 
     resource = handle.resource
     if getattr(get_ipython(), "kernel", None) is None:
         sys.stdout.write(picture.text(resource) + "\n")
-        return
+        return None
     from IPython.display import display
 
     widget = None if resource.finished else live_widget(handle, resource, picture)
@@ -94,10 +145,11 @@ def show(handle: Handle, picture: Picture) -> None:
         bundle |= {key: value for key, value in view_of(widget).items() if key == WIDGET}
     shown = display(bundle, raw=True, display_id=True)
     if resource.finished or shown is None:
-        return
+        return None
 
     def told(now: Resource) -> None:
         if widget is not None and not now.finished:
+            widget.clip = picture.clip(now)
             widget.html, widget.actions = picture.html(now), list(picture.actions(now))
         else:
             shown.update(picture.static(now), raw=True)
@@ -105,6 +157,7 @@ def show(handle: Handle, picture: Picture) -> None:
     follower = Follower(handle, told, REDRAWN if widget is None else LIVE).start()
     if widget is not None:
         widget.follower = follower
+    return follower
 
 
 def view_of(widget: Any) -> dict[str, Any]:
@@ -120,7 +173,12 @@ def live_widget(handle: Handle, resource: Resource, picture: Picture) -> Any:
     if made is None:
         return None
     label = f"{resource.kind} {handle.name}"
-    widget = made(html=picture.html(resource), actions=list(picture.actions(resource)), label=label)
+    widget = made(
+        html=picture.html(resource),
+        actions=list(picture.actions(resource)),
+        clip=picture.clip(resource),
+        label=label,
+    )
 
     def received(_: object, message: object, __: object) -> None:
         try:
@@ -153,6 +211,7 @@ def _widget_class() -> Any:
         _esm = _ESM
         html = traitlets.Unicode().tag(sync=True)
         actions: Any = traitlets.List().tag(sync=True)
+        clip = traitlets.Unicode().tag(sync=True)
         label = traitlets.Unicode().tag(sync=True)
 
     return LiveWidget

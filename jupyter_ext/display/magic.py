@@ -30,12 +30,17 @@ def told(method: Callable[P, T]) -> Callable[P, T]:
 
 
 def arguments(magic: Any, line: str) -> Any:
+    """Read the line of a magic that has ``magic_arguments``."""
+    return parse(magic.parser, line)
+
+
+def parse(parser: Any, line: str) -> Any:
     """Read a line as a shell would: IPython's own reader leaves quotation marks in the values."""
     try:
         words = shlex.split(line)
     except ValueError:
         raise UsageError("a quotation mark is not closed") from None
-    return magic.parser.parse_args(words)
+    return parser.parse_args(words)
 
 
 def options(magic: Any) -> list[str]:
