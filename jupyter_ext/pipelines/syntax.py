@@ -13,7 +13,13 @@ import warnings
 from dataclasses import dataclass
 from functools import lru_cache
 
-from jupyter_ext.pipelines.knowledge.magics import CODE_CELL_MAGICS, CODE_LINE_MAGICS, LINE_MAGICS
+from jupyter_ext.pipelines.knowledge.magics import (
+    CODE_CELL_MAGICS,
+    CODE_LINE_MAGICS,
+    LINE_MAGICS,
+    REMOTE_CELL_MAGICS,
+    remote_names,
+)
 
 _MAGIC_LINE = re.compile(
     r"^(?P<indent>[ \t]*)(?:(?P<targets>[A-Za-z_][\w.,* \t\[\]'\"]*?)[ \t]*=[ \t]*)?(?P<mark>!!?|%)(?P<rest>.*)$",
@@ -123,12 +129,14 @@ def _cell_magic(lines: list[str], first: int) -> ast.Module:
     name, _, argument = lines[first][2:].partition(" ")
     name, argument = name.strip(), argument.strip()
     body = "\n" * (first + 1) + "\n".join(lines[first + 1 :])
-    if name not in CODE_CELL_MAGICS:
+    if name not in CODE_CELL_MAGICS and name not in REMOTE_CELL_MAGICS:
         text = "\n".join(lines[first + 1 :])
         return _tree("\n" * first + _call("run_cell_magic", name, argument, text))
     inner = parse(body)
     if inner.fault:
         raise SyntaxError(inner.fault.message, ("cell", inner.fault.line, inner.fault.column, None))
+    if name in REMOTE_CELL_MAGICS:
+        return _remote(argument, inner.tree.body, first + 1)
     if name == "timeit":
         code = _OPTIONS.sub("", argument)
         before = parse("\n" * first + code).tree.body if code else []
@@ -139,6 +147,19 @@ def _cell_magic(lines: list[str], first: int) -> ast.Module:
             bound = _tree("\n" * first + f"{target} = " + _call("run_cell_magic", "capture", "", ""))
             return ast.Module([*inner.tree.body, *bound.body], [])
     return inner.tree
+
+
+def _remote(argument: str, body: list[ast.stmt], line: int) -> ast.Module:
+    """A body that runs in other processes: it reads what is here, and one name is bound afterwards."""
+    result, given = remote_names(argument)
+    text = "; ".join(f"{name} = None" for name in given)
+    before = _tree("\n" * (line - 1) + text).body if text else []
+    after = (
+        _tree("\n" * (line - 1) + f"{result} = " + _call("run_cell_magic", "capture", "", "")).body
+        if result
+        else []
+    )
+    return ast.Module([*_local([*before, *body], line), *after], [])
 
 
 def _local(body: list[ast.stmt], line: int) -> list[ast.stmt]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from typing import Literal, NamedTuple
 
 LINE_MAGICS = frozenset(
@@ -112,6 +113,35 @@ CODE_LINE_MAGICS = frozenset({"time", "timeit", "prun", "memit", "mprun", "lprun
 CODE_CELL_MAGICS = frozenset({"time", "timeit", "capture", "prun", "memit", "heat", "snakeviz"})
 """Magics whose argument, or whose body, is Python code."""
 
+REMOTE_CELL_MAGICS = frozenset({"train", "tune"})
+"""Ours whose body is Python that runs elsewhere: with the names of this kernel as they are, and binding none here."""
+REMOTE_RESULT = frozenset({"-o", "--result"})
+REMOTE_GIVEN = frozenset({"-a", "--arg", "-p", "--param"})
+"""Options of those: of a name that is bound here afterwards, and of NAME=VALUE that binds one in the body only."""
+
+
+def remote_names(argument: str) -> tuple[str | None, tuple[str, ...]]:
+    """What the line of such a magic binds: the name here, and the names in the body."""
+    try:
+        words = shlex.split(argument)
+    except ValueError:
+        words = argument.split()
+    result, given = None, []
+    for position, word in enumerate(words):
+        option, equals, value = word.partition("=")
+        if option not in REMOTE_RESULT | REMOTE_GIVEN:
+            continue
+        text = value if equals else (words[position + 1] if position + 1 < len(words) else "")
+        name = text.partition("=")[0].strip()
+        if not name.isidentifier():
+            continue
+        if option in REMOTE_RESULT:
+            result = name
+        else:
+            given.append(name)
+    return result, tuple(given)
+
+
 SHELL_CELL_MAGICS = frozenset(
     [
         "!",
@@ -182,6 +212,9 @@ LINE_EFFECTS: dict[str, tuple[MagicEffect, ...]] = {
 
 HARMLESS_LINE_MAGICS = frozenset(
     [
+        "kf",
+        "pipeline",
+        "runs",
         "pinfo",
         "pinfo2",
         "pdef",
