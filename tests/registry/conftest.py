@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from pytest_jupyter.jupyter_server import *  # noqa: F403 - its fixtures, for this folder only
 
 from jupyter_ext.registry.service import Service
 from jupyter_ext.registry.store import Store
