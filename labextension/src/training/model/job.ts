@@ -119,8 +119,7 @@ export function traceback(error: IJobError | null | undefined): string {
 /** The arguments that the function is called with. */
 export function argumentsOf(job: ITrainJob): Record<string, Json> {
   try {
-    const call = JSON.parse(annotation(job, 'call') ?? '{}') as { args?: Record<string, Json> };
-    return call.args ?? {};
+    return JSON.parse(annotation(job, 'args') ?? '{}') as Record<string, Json>;
   } catch {
     return {};
   }

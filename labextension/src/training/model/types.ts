@@ -40,6 +40,8 @@ export interface IJobError {
   type?: string;
   message: string;
   rank?: number | null;
+  /** What the user calls the place: a cell's name. */
+  label?: string | null;
   file?: string | null;
   line?: number | null;
   cell?: number | string | null;

@@ -78,7 +78,9 @@ function Place(props: { error: IJobError | null; job: ITrainJob }): JSX.Element 
   if (typeof error?.rank === 'number') {
     parts.push(trans.__('Rank %1', error.rank));
   }
-  if (error?.cell !== null && error?.cell !== undefined) {
+  if (error?.label) {
+    parts.push(error.label);
+  } else if (error?.cell !== null && error?.cell !== undefined) {
     parts.push(trans.__('cell %1', error.cell));
   } else if (file) {
     parts.push(file);
