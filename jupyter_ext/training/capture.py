@@ -149,8 +149,8 @@ def _free(node: ast.AST) -> set[str]:
     arguments = getattr(node, "args", None)
     if isinstance(arguments, ast.arguments):
         local |= {each.arg for each in ast.walk(arguments) if isinstance(each, ast.arg)}
-    body = node.body if isinstance(getattr(node, "body", None), list) else [getattr(node, "body", None)]
-    todo: list[ast.AST] = [each for each in body if each is not None]
+    body = getattr(node, "body", None)
+    todo: list[ast.AST] = body[:] if isinstance(body, list) else [body] if isinstance(body, ast.AST) else []
     while todo:
         each = todo.pop()
         if isinstance(each, ast.Name):

@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from jupyter_ext.cluster.local.devices import Lease, Waiting
-from jupyter_ext.cluster.resource import now
 from jupyter_ext.errors import KubeflowError
 from jupyter_ext.training import launch, manifest, snapshot
 from jupyter_ext.training import spec as names

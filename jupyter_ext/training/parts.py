@@ -42,7 +42,7 @@ class Parts:
                 stderr=descriptor,
                 cwd=launch.cwd or self._cwd,
                 env={**self._environment, **launch.env},
-                preexec_fn=None if launch.role == "worker" and _is_rank(launch) else _die_with_parent(),
+                preexec_fn=None if launch.role == "worker" and _is_rank(launch) else _die_with_parent(),  # noqa: PLW1509
             )
         finally:
             os.close(descriptor)

@@ -240,6 +240,6 @@ if __name__ == "__main__":
     except ModuleNotFoundError:
         sys.path.append(__file__.rsplit("/", 3)[0])
     # Under its package's name: the user's code takes the name of the main module.
-    from jupyter_ext.training import rank as program
+    from jupyter_ext.training import rank as program  # noqa: PLW0406
 
     sys.exit(program.main(Path(sys.argv[1])))

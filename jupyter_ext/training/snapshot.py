@@ -15,16 +15,13 @@ import types
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from jupyter_ext.errors import Invalid, NotFound, Where
 from jupyter_ext.training.capture import needed
 from jupyter_ext.training.loading import FACTS, MODULES, PICKLE
 from jupyter_ext.training.sources import Sources
 from jupyter_ext.training.workspace import Workspace
-
-if TYPE_CHECKING:
-    import cloudpickle
 
 LIMIT: Final = 50 << 20
 """Bytes that may travel: code is small, and data has a better way (``data=``)."""
@@ -77,7 +74,7 @@ def of_source(source: str, namespace: Mapping[str, Any], args: Mapping[str, Any]
     code = Code("source", "cell", value=values)
     label = {"cell": cell} if isinstance(cell, int) else {"label": str(cell)} if cell is not None else {}
     code.sources[filename] = {"text": source, **label}
-    code.modules = [name for name in _modules_of(tree)]
+    code.modules = _modules_of(tree)
     code.sizes = lambda: _sizes(values)
     return code
 
@@ -96,7 +93,7 @@ def of_file(path: Path, function: str | None) -> Code:
     except SyntaxError as error:
         raise _syntax(error, text, None, path.name) from error
     if function is None:
-        code = Code("script", path.stem, origin=path, modules=list(_modules_of(tree)))
+        code = Code("script", path.stem, origin=path, modules=_modules_of(tree))
         code.sources[str(path)] = {"text": text}
         return code
     kinds = (ast.FunctionDef, ast.AsyncFunctionDef)
@@ -165,7 +162,7 @@ def unpack(content: bytes, folder: Path) -> None:
     temporary = folder.with_name(f".{folder.name}")
     shutil.rmtree(temporary, ignore_errors=True)
     with zipfile.ZipFile(io.BytesIO(content)) as archive:
-        archive.extractall(temporary)  # noqa: S202 - zipfile itself strips absolute and parent paths
+        archive.extractall(temporary)
     temporary.replace(folder)
 
 

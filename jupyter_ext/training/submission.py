@@ -19,6 +19,7 @@ from jupyter_ext.training import manifest
 from jupyter_ext.training import spec as names
 from jupyter_ext.training.handle import Job
 from jupyter_ext.training.manifest import Options
+from jupyter_ext.training.runtime import framework_of
 
 if TYPE_CHECKING:
     from jupyter_ext.cluster.local import LocalCluster
@@ -31,7 +32,7 @@ PATHS: Final = "JUPYTER_KUBEFLOW_PATHS"
 """The submitter's own entries of ``sys.path``, for the job's processes."""
 JOB_UNIT: Final = "job"
 
-What = Callable[..., Any] | str | Path
+What = Callable[..., Any] | str | Path | object
 
 
 def train(
@@ -56,7 +57,7 @@ def train(
     namespace: Mapping[str, Any] | None = None,
     cell: int | str | None = None,
 ) -> Job:
-    """Run a function, the source of a cell, or a file on ``nodes`` × ``procs`` processes.
+    """Run a function, the source of a cell, or a file on ``nodes`` times ``procs`` processes.
 
     ``what``: a function is called as ``what(**args)`` in each process; a text is executed as a cell with the names
     it reads from ``namespace`` (the notebook's, by default); a path is run as a program, or one ``function`` of it
@@ -66,7 +67,7 @@ def train(
     Raises Invalid, Unfit and Unavailable for all that can be known to be wrong before it starts.
     """
     cluster = discover.current()
-    framework = framework or (manifest.framework_of(runtime, "runtime") if runtime else "torch")
+    framework = framework or (framework_of(runtime, "runtime") if runtime else "torch")
     places = _places(data or {})
     plain, opaque = _split(args or {})
     code = _code(what, function, namespace, cell, opaque)
@@ -174,17 +175,18 @@ def _code(
         raise Invalid("Only a file has functions to choose from", where=Where(field="function"))
     if isinstance(what, str):
         return snapshot.of_source(what, _notebook() if namespace is None else namespace, opaque, cell)
-    if not callable(what):
-        hint = "Give a function, the text of a cell, or the path of a .py file."
-        raise Invalid(f"A {type(what).__name__} cannot be trained", where=Where(field="what"), hint=hint)
-    return snapshot.of_function(what, opaque)
+    if callable(what):
+        return snapshot.of_function(what, opaque)
+    hint = "Give a function, the text of a cell, or the path of a .py file."
+    raise Invalid(f"A {type(what).__name__} cannot be trained", where=Where(field="what"), hint=hint)
 
 
 def _notebook() -> Mapping[str, Any]:
     """The names of the notebook, or of the program that calls."""
     ipython = sys.modules.get("IPython")
     shell = ipython.get_ipython() if ipython is not None else None
-    return shell.user_ns if shell is not None else vars(sys.modules["__main__"])
+    found: Mapping[str, Any] = shell.user_ns if shell is not None else vars(sys.modules["__main__"])
+    return found
 
 
 def _stored(cluster: LocalCluster, code: Code) -> str:
@@ -199,9 +201,10 @@ def _stored(cluster: LocalCluster, code: Code) -> str:
 
 def _split(args: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
     """Arguments that JSON gives back as they were, and the others."""
-    plain, opaque = {}, {}
+    plain: dict[str, Any] = {}
+    opaque: dict[str, Any] = {}
     for name, value in args.items():
-        if not isinstance(name, str) or not name.isidentifier():
+        if not str(name).isidentifier():
             raise Invalid(f"{name!r} is not the name of an argument", where=Where(field="args"))
         (plain if _is_json(value) else opaque)[name] = value
     return plain, opaque
@@ -212,7 +215,7 @@ def _is_json(value: Any, depth: int = 0) -> bool:
     if kind in {str, int, bool, type(None)}:
         return len(value) < 1000 if kind is str else True
     if kind is float:
-        return value - value == 0  # neither infinite nor NaN
+        return bool(value - value == 0)  # neither infinite nor NaN
     if depth > 4 or kind not in {list, dict} or len(value) > 100:
         return False
     if kind is list:
@@ -263,7 +266,7 @@ def _require_filesystem(scheme: str, where: Where) -> None:
 
     if importlib.util.find_spec("fsspec") is None:
         raise Unavailable(f"{scheme}:// needs fsspec", where=where, hint="pip install fsspec")
-    from fsspec.registry import known_implementations, registry
+    from fsspec.registry import known_implementations, registry  # type: ignore[import-untyped]
 
     if scheme in registry:
         return
@@ -283,8 +286,8 @@ def _taken(cluster: LocalCluster, resource: Resource) -> Resource:
     validate(resource)
     carried = exporting.carried(resource)
     if carried is not None:
-        noted = {names.CODE: cluster.blobs.put_bytes(carried), names.ENTRY: resource.name}
-        return resource.with_(annotations={**resource.annotations, **noted})
+        noted = {names.CODE: cluster.blobs.put_bytes(carried.code), names.ENTRY: resource.name}
+        return resource.with_(annotations={**carried.annotations, **resource.annotations, **noted})
     if digest := resource.annotations.get(names.CODE):
         cluster.blobs.path(digest)
     return resource

@@ -26,7 +26,9 @@ def validate(resource: Resource) -> None:
 
 def _trainjob(resource: Resource) -> None:
     try:
-        from kubeflow_trainer_api.models.trainer_v1alpha1_train_job import TrainerV1alpha1TrainJob
+        from kubeflow_trainer_api.models.trainer_v1alpha1_train_job import (  # type: ignore[import-untyped]
+            TrainerV1alpha1TrainJob,
+        )
         from pydantic import ValidationError
     except ImportError:
         hint = "pip install kubeflow-trainer-api"
