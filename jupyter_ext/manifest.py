@@ -117,20 +117,20 @@ def _values(text: str) -> Iterator[tuple[Any, dict[str, int]]]:
     import yaml
 
     loader = _loader()(text)
-    number = 0
+    number = 1
     try:
         while loader.check_node():
-            number += 1
             node = loader.get_node()
             lines: dict[str, int] = {}
             _walk(node, "", lines, number)
             value = loader.construct_document(node)
             if value is not None:
                 yield value, lines
+            number += 1
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         problem = getattr(error, "problem", None) or str(error).split("\n")[0]
-        where = Where(object=f"document {number + 1}", line=mark.line + 1 if mark else None)
+        where = Where(object=f"document {number}", line=mark.line + 1 if mark else None)
         raise Invalid(f"this is not YAML: {problem}", where=where) from None
     except RecursionError:
         raise Invalid("the YAML is nested too deeply", where=Where(object=f"document {number}")) from None

@@ -67,8 +67,11 @@ def test_loading_imports_nothing_heavy():
         "jupyter_ext.pipelines.magics",
         "jupyter_ext.training",
         "jupyter_ext.training.magics",
+        "jupyter_ext.training.options",
+        "jupyter_ext.training.spec",
         "jupyter_ext.tuning",
         "jupyter_ext.tuning.magics",
+        "jupyter_ext.tuning.options",
     }
 
 
