@@ -99,3 +99,9 @@ function resolver(node: HTMLElement | null): (css: string) => string {
     return found ?? 'gray';
   };
 }
+
+/** From hardly seen for the worst (0) to the theme's own colour for the best (1). */
+export function shadeColour(share: number): string {
+  const quiet = 'color-mix(in srgb, var(--jp-ui-font-color0) 24%, var(--jp-layout-color1))';
+  return `color-mix(in srgb, var(--jp-brand-color1) ${Math.round(share ** 2 * 100)}%, ${quiet})`;
+}

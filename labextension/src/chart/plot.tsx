@@ -129,8 +129,8 @@ function PlotAxes(props: {
   const [left, bottom] = place(0, 0);
   const [right] = place(1, 1);
   const inside = (tick: { at: number }) => tick.at >= -1e-6 && tick.at <= 1 + 1e-6;
-  const across = x.ticks(Math.max(2, Math.floor((right - left) / 74))).filter(inside);
-  const up = y.ticks(Math.max(2, Math.floor(height / 44))).filter(inside);
+  const across = x.ticks(Math.max(2, Math.floor((right - left) / 50))).filter(inside);
+  const up = y.ticks(Math.max(2, Math.floor(height / 36))).filter(inside);
   const room = (right - left) / Math.max(1, across.length);
   return (
     <svg className="jk-Chart-axes" width={width} height={height} aria-hidden="true">

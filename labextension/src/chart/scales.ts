@@ -85,7 +85,7 @@ export function extent(values: Iterable<number | null | undefined>): [number, nu
 
 /** Multiples of 1, 2 or 5 times a power of ten within the range. */
 export function niceTicks(low: number, high: number, most: number): number[] {
-  const size = (high - low) / Math.max(1, most - 1);
+  const size = (high - low) / Math.max(1, most);
   if (!(size > 0) || !Number.isFinite(size)) {
     return Number.isFinite(low) ? [low] : [];
   }

@@ -41,11 +41,12 @@ export function Scatter<M extends IScatterMark>(props: {
   const draw = React.useCallback(
     (surface: ISurface, place: Place) => {
       // Few marks may be large; thousands become a cloud.
-      const size = marks.length > 2000 ? 1.6 : marks.length > 300 ? 2.3 : 3.2;
+      const crowd = (marks.length * 200_000) / Math.max(1, surface.width * surface.height);
+      const size = crowd > 2000 ? 1.6 : crowd > 250 ? 2.3 : 3.2;
       for (const faint of [true, false]) {
         for (const tone of ['pruned', 'plain', 'running', 'failed', 'best'] as const) {
           const some = marks.filter(mark => mark.tone === tone && mark.faint === faint);
-          surface.context.globalAlpha = faint ? 0.12 : marks.length > 2000 ? 0.5 : 0.8;
+          surface.context.globalAlpha = faint ? 0.12 : crowd > 2000 ? 0.5 : 0.8;
           marksOf(surface, place, some, tone, tone === 'best' ? size + 1.8 : size);
         }
       }

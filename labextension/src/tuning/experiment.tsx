@@ -57,14 +57,14 @@ export class ExperimentView extends ResourceView<ExperimentPlace> {
     if (item) {
       this.title.label = experimentTitle(item);
       this.title.caption = `${experimentTitle(item)}\n${this.resource}`;
-      if (this.seen) {
+      if (this.isVisible) {
         this._feed.poke();
       }
     }
   }
 
   private _beat(): void {
-    if (this.seen && !document.hidden && isActive(this._watch.item?.status.phase)) {
+    if (this.isVisible && !document.hidden && isActive(this._watch.item?.status.phase)) {
       this._feed.poke();
     }
   }

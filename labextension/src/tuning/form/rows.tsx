@@ -85,18 +85,6 @@ function SpaceRow(props: {
         ) : null}
         {row.standard && <span className="jk-Muted">= {row.standard}</span>}
         <span className="jk-Spacer" />
-        <select
-          aria-label={trans.__('Type of %1', called)}
-          value={row.type}
-          disabled={!row.on}
-          onChange={event => onChange({ type: event.target.value as ParameterType })}
-        >
-          {types.map(([type, word]) => (
-            <option key={type} value={type}>
-              {word}
-            </option>
-          ))}
-        </select>
         <Button
           label={trans.__('Remove %1', called)}
           icon={closeIcon}
@@ -106,6 +94,17 @@ function SpaceRow(props: {
       </div>
       {row.on && (
         <div className={isRange(row.type) ? 'jk-SpaceRow-range' : 'jk-SpaceRow-list'}>
+          <select
+            aria-label={trans.__('Type of %1', called)}
+            value={row.type}
+            onChange={event => onChange({ type: event.target.value as ParameterType })}
+          >
+            {types.map(([type, word]) => (
+              <option key={type} value={type}>
+                {word}
+              </option>
+            ))}
+          </select>
           {!row.standard && text('name', trans.__('Name'), 'lr')}
           {isRange(row.type) ? (
             <>

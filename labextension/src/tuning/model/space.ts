@@ -37,13 +37,14 @@ export const EMPTY_ROW: IRow = {
   standard: ''
 };
 
-/** Integers beyond this are sizes and counts, better tried by powers. */
-const MANY = 64;
-
-/** A first guess of what to try, from the argument's type and default. */
+/** A first guess of what to try, from the argument's type and default: the library guesses the same. */
 export function rowOf(argument: IArgument): IRow {
   const { name, annotation, standard } = argument;
   const row: IRow = { ...EMPTY_ROW, name, standard: standard ?? '' };
+  const said = spaceCall(standard ?? '') ?? spaceCall(annotation ?? '');
+  if (said) {
+    return { ...row, ...said };
+  }
   const value = standard === null ? undefined : scalar(standard);
   const type = (annotation ?? '').replace(/^["']|["']$/g, '');
   if (/^(typing\.|t\.)?Literal\[/.test(type)) {
@@ -52,11 +53,12 @@ export function rowOf(argument: IArgument): IRow {
   if (type === 'bool' || typeof value === 'boolean') {
     return { ...row, type: 'categorical', list: 'True, False' };
   }
-  if (type === 'int' || (type !== 'float' && standard !== null && Number.isInteger(value))) {
-    return { ...row, ...integers(typeof value === 'number' ? value : null, standard) };
+  const written = /[.e]/i.test(standard ?? '');
+  if (type === 'int' || (type !== 'float' && Number.isInteger(value) && !written)) {
+    return { ...row, type: 'int', ...integers(typeof value === 'number' ? value : null) };
   }
   if (type === 'float' || typeof value === 'number') {
-    return { ...row, ...doubles(typeof value === 'number' ? value : null) };
+    return { ...row, type: 'double', ...doubles(typeof value === 'number' ? value : null) };
   }
   if (type === 'str' || typeof value === 'string') {
     return { ...row, on: false, type: 'categorical', list: standard ? bare(standard) : '' };
@@ -64,38 +66,46 @@ export function rowOf(argument: IArgument): IRow {
   return { ...row, on: standard === null };
 }
 
-function integers(value: number | null, source: string | null): Partial<IRow> {
-  if (source && /[.e]/i.test(source)) {
-    return doubles(value);
+const CALL = /(?:^|[\s,."'])(double|int_?|categorical|discrete)\(([^()]*)\)["']?\]?$/;
+
+/** `double(1e-4, 1e-1, log=True)` as a default, or inside `Annotated[…]`. */
+function spaceCall(text: string): Partial<IRow> | null {
+  const match = CALL.exec(text.trim());
+  if (!match) {
+    return null;
   }
-  if (value === null || value <= 0) {
-    return { type: 'int', min: '1', max: '10' };
+  const type = match[1].replace('_', '') as ParameterType;
+  const given = split(match[2], ',').map(each => each.trim());
+  if (!isRange(type)) {
+    return { type, list: given.map(bare).join(', ') };
   }
-  const log = value >= MANY;
+  const named = (name: string) =>
+    given.find(each => each.startsWith(`${name}=`))?.slice(name.length + 1) ?? '';
   return {
-    type: 'int',
-    min: String(Math.max(1, Math.floor(value / 4))),
-    max: String(Math.max(value + 1, value * 4)),
-    log
+    type,
+    min: given[0] ?? '',
+    max: given[1] ?? '',
+    step: named('step'),
+    log: given.includes('log') || named('log') === 'True'
   };
 }
 
+function integers(value: number | null): Partial<IRow> {
+  if (value === null || value <= 0) {
+    return { min: '1', max: '10' };
+  }
+  return { min: String(Math.max(1, Math.floor(value / 4))), max: String(value * 4) };
+}
+
 function doubles(value: number | null): Partial<IRow> {
-  if (value === null || value === 0) {
-    return { type: 'double', min: '0.0', max: '1.0' };
+  if (value === null || value <= 0 || (value >= 0.1 && value < 1)) {
+    return { min: '0.0', max: '1.0' };
   }
-  if (value > 0 && value < 0.1) {
-    return { type: 'double', min: plain(value / 10), max: plain(value * 10), log: true };
-  }
-  if (value > 0 && value <= 1) {
-    return { type: 'double', min: '0.0', max: '1.0' };
-  }
-  const ends = [value / 4, value * 4].sort((a, b) => a - b);
-  return { type: 'double', min: plain(ends[0]), max: plain(ends[1]) };
+  return { min: plain(value / 10), max: plain(value * 10), log: true };
 }
 
 function plain(value: number): string {
-  const text = String(Number(value.toPrecision(3))).replace('e+', 'e');
+  const text = String(Number(value.toPrecision(6))).replace('e+', 'e');
   return /[.e]/.test(text) ? text : `${text}.0`;
 }
 

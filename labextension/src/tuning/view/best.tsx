@@ -102,14 +102,19 @@ export function Importance(props: { scene: IScene }): JSX.Element {
   const counts = stateCounts(scene.trials);
   const done = useThrottled(counts.succeeded + counts.pruned, 3000);
   const enough = counts.succeeded >= FEW;
-  const { value, error, reload } = useLatest(`${name}/${enough ? done : 0}`, async signal =>
-    enough
-      ? kubeflow.request<Record<string, number>>(`experiments/${encodeURIComponent(name)}:importance`, {
-          method: 'POST',
-          body: {},
-          signal
-        })
-      : {}
+  const { value, error, reload } = useLatest<Record<string, number>>(
+    `${name}/${enough ? done : 0}`,
+    async signal =>
+      enough
+        ? kubeflow.request<Record<string, number>>(
+            `experiments/${encodeURIComponent(name)}:importance`,
+            {
+              method: 'POST',
+              body: {},
+              signal
+            }
+          )
+        : {}
   );
   if (error && !value) {
     return <ErrorLine error={error} onRetry={reload} />;

@@ -7,7 +7,7 @@ import { Button } from '../../ui/controls';
 import type { IScene } from '../model/scene';
 import { better, extraMetrics, isNumber, parameterNames } from '../model/trials';
 import type { ITrial } from '../model/types';
-import { Curves } from './curves';
+import { Curves, ownColour } from './curves';
 import { TrialBadge } from './table';
 import { parameterText } from './words';
 
@@ -25,6 +25,8 @@ export function CompareTrials(props: {
     .map(name => scene.trials.find(trial => trial.name === name))
     .filter(trial => trial !== undefined)
     .slice(0, 10);
+  const known = trials.map(trial => trial.name).join('\n');
+  const shown = React.useMemo(() => known.split('\n'), [known]);
   if (trials.length < 2) {
     return <p className="jk-Quiet">{trans.__('Select two to ten trials in the table below.')}</p>;
   }
@@ -39,7 +41,13 @@ export function CompareTrials(props: {
         <Columns {...props} trials={trials} />
       </div>
       <div className="jk-CompareTrials-curves">
-        <Curves scene={scene} selected={props.selected} onPick={props.onPick} only={names} />
+        <Curves
+          scene={scene}
+          selected={props.selected}
+          onPick={props.onPick}
+          only={shown}
+          coloured
+        />
       </div>
     </div>
   );
@@ -69,8 +77,13 @@ function Columns(props: {
       <thead>
         <tr>
           <td />
-          {trials.map(trial => (
+          {trials.map((trial, index) => (
             <th key={trial.name} scope="col">
+              <i
+                className="jk-CompareTrials-swatch"
+                style={{ background: ownColour(index) }}
+                aria-hidden="true"
+              />
               <button type="button" className="jk-Link" onClick={() => props.onPick(trial.name)}>
                 {trans.__('Trial %1', trial.number)}
               </button>

@@ -9,6 +9,7 @@ import { useKubeflow } from '../../ui/context';
 import { ErrorLine } from '../../ui/controls';
 import { valueScale } from '../model/axes';
 import type { IScene } from '../model/scene';
+import { ranks } from '../model/scene';
 import { extraMetrics, isNumber, notable, stateCounts, trialState } from '../model/trials';
 import type { ICurve } from '../model/types';
 import { useLatest, useThrottled } from './live';
@@ -24,6 +25,8 @@ interface ICurvesProps {
   onPick: (name: string) => void;
   /** Only these trials; all without. */
   only?: readonly string[];
+  /** Each of them in a colour of its own. */
+  coloured?: boolean;
 }
 
 /** How each trial came along, the pruned ones marked where they ended. */
@@ -126,6 +129,7 @@ function CurvesFigure(
     const values = curves.flatMap(curve => curve.points.map(point => point[1]));
     const across = linear(...(extent(steps.flat()) ?? [0, 1]));
     const up = valueScale(...(extent(values) ?? [0, 1]));
+    const shades = ranks(scene);
     const drawn = curves.map((curve, index): IManyLine => {
       const trial = byName.get(curve.trial);
       const tone: LineTone =
@@ -139,10 +143,12 @@ function CurvesFigure(
       const points = curve.points
         .map((point, at) => ({ x: across.at(steps[index][at]), y: up.at(point[1]) }))
         .filter(point => Number.isFinite(point.y));
-      return { key: curve.trial, tone, points };
+      const own = props.coloured ? ownColour(props.only?.indexOf(curve.trial) ?? 0) : undefined;
+      const shade = shades.get(curve.trial) ?? 0;
+      return { key: curve.trial, tone, shade, colour: own, points };
     });
     return { lines: drawn, x: across, y: up };
-  }, [curves, byName, selected, scene.best]);
+  }, [curves, byName, selected, scene, props.coloured, props.only]);
   const pruned = lines.filter(line => line.tone === 'pruned').length;
   const all = props.only ? lines.length : scene.chosen.length;
   const label =
@@ -179,7 +185,7 @@ function CurvesFigure(
         }}
         onPick={props.onPick}
       />
-      <CurveLegend label={label} />
+      {!props.only && <CurveLegend label={label} />}
     </Figure>
   );
 }
@@ -200,6 +206,24 @@ function CurveLegend(props: { label: string }): JSX.Element {
       <li>{props.label}</li>
     </ul>
   );
+}
+
+/** The colours of the other charts, in their order. */
+const OWN = [
+  'var(--jp-brand-color1)',
+  'color-mix(in srgb, var(--jp-warn-color1) 88%, var(--jp-ui-font-color0))',
+  'color-mix(in srgb, var(--jp-success-color1) 88%, var(--jp-ui-font-color0))',
+  'color-mix(in srgb, var(--jp-error-color1) 80%, var(--jp-layout-color0))',
+  'color-mix(in srgb, var(--jp-brand-color1) 45%, var(--jp-error-color1))',
+  'var(--jp-info-color1)',
+  'color-mix(in srgb, var(--jp-warn-color1) 50%, var(--jp-success-color1))',
+  'color-mix(in srgb, var(--jp-ui-font-color0) 55%, transparent)',
+  'color-mix(in srgb, var(--jp-brand-color1) 55%, var(--jp-ui-font-color0))',
+  'color-mix(in srgb, var(--jp-error-color1) 55%, var(--jp-ui-font-color0))'
+];
+
+export function ownColour(index: number): string {
+  return OWN[Math.max(0, index) % OWN.length];
 }
 
 function lineTone(state: string): LineTone {

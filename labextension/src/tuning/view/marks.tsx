@@ -31,7 +31,7 @@ export function toneOf(trial: ITrial, best: ITrial | null): MarkTone {
 /** Trials over one axis against the objective. Equal categories are spread, so that all are seen. */
 export function trialMarks(scene: IScene, across: IAxis): ITrialMark[] {
   const value = valueAxis(scene);
-  const spread = across.scale.kind === 'category' ? Math.min(0.3, across.scale.step * 0.3) : 0;
+  const spread = spreadOf(scene, across);
   const marks: ITrialMark[] = [];
   for (const trial of scene.trials) {
     const at = across.scale.at(across.read(trial));
@@ -48,6 +48,19 @@ export function trialMarks(scene: IScene, across: IAxis): ITrialMark[] {
     }
   }
   return marks;
+}
+
+/** How far marks of one value may lie apart, as a share of the axis. */
+function spreadOf(scene: IScene, across: IAxis): number {
+  if (across.scale.kind === 'category') {
+    return Math.min(0.3, across.scale.step * 0.3);
+  }
+  const known = scene.experiment.spec.parameters?.find(each => each.name === across.id);
+  if (known?.parameterType !== 'int') {
+    return 0;
+  }
+  const one = Math.abs(across.scale.at(2) - across.scale.at(1));
+  return Number.isFinite(one) && one > 0.02 ? Math.min(0.12, one * 0.4) : 0;
 }
 
 /** A trial in a few words, beside the pointer. */

@@ -1,7 +1,7 @@
 import * as React from 'react';
 
 import type { ISurface } from '../../chart/canvas';
-import { Canvas, useSize } from '../../chart/canvas';
+import { Canvas, shadeColour, useSize } from '../../chart/canvas';
 import { clipped, Tip } from '../../chart/plot';
 import { useTrans } from '../../ui/context';
 import type { IAxis } from '../model/axes';
@@ -149,19 +149,14 @@ function AxisLabels(props: {
       {axes.map((axis, index) => (
         <g key={axis.id}>
           <line x1={plan.x(index)} x2={plan.x(index)} y1={plan.y(0)} y2={plan.y(1)} />
-          <text
-            className="jk-Parallel-name"
-            x={plan.x(index)}
-            y={15}
-            textAnchor={index === axes.length - 1 && axes.length > 1 ? 'middle' : 'middle'}
-          >
+          <text className="jk-Parallel-name" x={plan.x(index)} y={15} textAnchor="middle">
             <title>{axis.label}</title>
             {clipped(axis.label, room - 10)}
           </text>
           {axis.scale.ticks(most).map(tick => (
             <text
               key={tick.label}
-              x={plan.x(index) - 7}
+              x={plan.x(index) - 9}
               y={plan.y(tick.at) + 3.5}
               textAnchor="end"
               className="jk-Parallel-tick"
@@ -204,8 +199,8 @@ function paint(
     );
     const share = shade / (SHADES - 1);
     context.strokeStyle = surface.colour(shadeColour(share));
-    context.globalAlpha = many ? 0.25 + 0.5 * share : 0.55 + 0.4 * share;
-    context.lineWidth = many ? 1 : 1 + share * 0.8;
+    context.globalAlpha = many ? 0.2 + 0.5 * share : 0.4 + 0.5 * share ** 2;
+    context.lineWidth = many ? 1 : 1 + share ** 3;
     context.setLineDash([]);
     trace(
       context,
@@ -221,12 +216,6 @@ function paint(
   }
   context.setLineDash([]);
   context.globalAlpha = 1;
-}
-
-/** From hardly seen to the theme's own colour. */
-export function shadeColour(share: number): string {
-  const quiet = 'color-mix(in srgb, var(--jp-ui-font-color0) 26%, var(--jp-layout-color1))';
-  return `color-mix(in srgb, var(--jp-brand-color1) ${Math.round(share * 100)}%, ${quiet})`;
 }
 
 function highlight(surface: ISurface, plan: IPlan, lines: readonly IParallelLine[]): void {

@@ -56,7 +56,7 @@ export function TrialTable(props: ITrialTableProps): JSX.Element {
   const held = useHeld(sorted, `${order.by}/${order.down}/${query}/${[...states].join()}`);
   const { onVisible } = props;
   React.useEffect(() => onVisible(sorted.map(trial => trial.name)), [sorted, onVisible]);
-  const template = ['26px', ...columns.map(column => column.width)].join(' ');
+  const template = ['22px', ...columns.map(column => column.width)].join(' ');
   return (
     <div className="jk-Trials" style={{ '--jk-columns': template } as React.CSSProperties}>
       <Bar
@@ -87,48 +87,51 @@ function useColumns(scene: IScene): IColumn[] {
   const metric = scene.objective.objectiveMetricName;
   const names = parameterNames(scene.experiment.spec.parameters ?? [], scene.trials.slice(0, 50));
   const metrics = extraMetrics(scene.trials.slice(-200), metric).slice(0, METRICS);
-  const known = `${names.join()}/${metrics.join()}`;
+  const words = scene.experiment.spec.parameters
+    .filter(each => each.parameterType === 'categorical')
+    .map(each => each.name);
+  const known = `${names.join()}/${metrics.join()}/${words.join()}`;
   return React.useMemo(
     () => [
       {
         id: 'number',
         title: trans.__('Trial'),
-        width: '64px',
+        width: '58px',
         number: true,
         cell: trial => trial.number
       },
       {
         id: 'state',
         title: trans.__('State'),
-        width: '104px',
+        width: '98px',
         number: false,
         cell: trial => <TrialBadge trial={trial} />
       },
       {
         id: 'value',
         title: metric,
-        width: 'minmax(84px, 1fr)',
+        width: 'minmax(66px, 1fr)',
         number: true,
         cell: trial => number(trial.value)
       },
       ...names.map((name): IColumn => ({
         id: `parameter:${name}`,
         title: name,
-        width: 'minmax(84px, 1fr)',
-        number: false,
+        width: 'minmax(66px, 1fr)',
+        number: words.indexOf(name) < 0,
         cell: trial => parameterText(trial.parameters[name])
       })),
       ...metrics.map((name): IColumn => ({
         id: `metric:${name}`,
         title: name,
-        width: 'minmax(84px, 1fr)',
+        width: 'minmax(66px, 1fr)',
         number: true,
         cell: trial => number(trial.metrics?.[name])
       })),
       {
         id: 'seconds',
         title: trans.__('Duration'),
-        width: '84px',
+        width: '72px',
         number: true,
         cell: trial => duration(trial.seconds)
       }
@@ -193,7 +196,9 @@ function Bar(
             aria-pressed={states.has(state)}
             onClick={() => toggle(state)}
           >
-            <StateIcon state={TRIAL_ICONS[state]} size={12} />
+            <span className={`jk-TrialBadge jk-mod-${state}`}>
+              <StateIcon state={TRIAL_ICONS[state]} size={12} />
+            </span>
             {trialWord(state, trans)} <b>{counts[state]}</b>
           </button>
         ))}
@@ -237,7 +242,7 @@ function Grid(
   const scroller = React.useRef<HTMLDivElement>(null);
   const { from, to } = useWindow(scroller, trials.length, ROW);
   const onKeyDown = useRowKeys(scroller, trials.length, ROW);
-  const minimum = 26 + columns.length * 96 + 24;
+  const minimum = 62 + columns.length * 80;
   return (
     <div
       className="jk-Trials-scroller"

@@ -117,11 +117,26 @@ describe('the space from a signature', () => {
         ['layers', true, 'int(1,8)'],
         ['optimizer', true, 'categorical(sgd,"adam, with decay")'],
         ['shuffle', true, 'categorical(True,False)'],
-        ['width', true, 'int(32,512,log)'],
+        ['width', true, 'int(32,512)'],
         ['text', false, 'categorical("a, (b")'],
         ['data', false, 'double(,)']
       ]
     );
+  });
+
+  test('a space that the signature says itself is taken as it is', () => {
+    const [one] = functionsOf(
+      `def f(a=kf.tuning.double(1e-4, 1e-1, log=True), b: Annotated[int, int_(1, 9, step=2)] = 3,
+             c: Annotated[str, "categorical(x,y)"] = "x", d: float = 0.3, e=5.0, g=discrete(1, 2)): pass`
+    );
+    assert.deepEqual(one.arguments.map(rowOf).map(rowText), [
+      'double(1e-4,1e-1,log)',
+      'int(1,9,step=2)',
+      'categorical(x,y)',
+      'double(0.0,1.0)',
+      'double(0.5,50.0,log)',
+      'discrete(1,2)'
+    ]);
   });
 
   test('as Python', () => {
