@@ -38,7 +38,8 @@ class JobFailed(KubeflowError):
         self.traceback = "\n".join(error.get("traceback") or ())
 
     def __str__(self) -> str:
-        return f"{super().__str__()}\n\n{self.traceback}" if self.traceback else super().__str__()
+        text = f"{self.what.rstrip('.')}. {self.hint}" if self.hint else self.what
+        return f"{text}\n\n{self.traceback}" if self.traceback else text
 
 
 class Job:

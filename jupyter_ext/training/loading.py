@@ -29,6 +29,8 @@ class Snapshot:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.facts: dict[str, Any] = json.loads((folder / FACTS).read_text())
+        self._loaded: Any = None
+        self._content = b""
         modules = str(folder / MODULES)
         if modules not in sys.path:
             sys.path.insert(0, modules)
@@ -49,6 +51,21 @@ class Snapshot:
             result = asyncio.run(result)
         return result
 
+    def warm(self) -> None:
+        """Do once what every call would do again: unpickle, import, compile. For a process that is forked later.
+
+        Raises whatever the user's modules raise when they are imported.
+        """
+        kind = self.facts["kind"]
+        if kind == "module":
+            from importlib import import_module
+
+            import_module(self.facts["module"])
+        elif kind == "function":
+            self._loaded = self._unpickled()
+        elif kind == "source":
+            self._content = (self.folder / PICKLE).read_bytes()
+
     def place(self, path: str) -> str:
         """The user's own file that a file of the snapshot was made from."""
         inside = path.removeprefix(f"{self.folder}/")
@@ -65,10 +82,10 @@ class Snapshot:
                 "This code was pickled by Python {}.{}, which Python {}.{} cannot read; use the same version"
             )
             raise RuntimeError(text.format(*wrote, *here))
-        return pickle.loads((self.folder / PICKLE).read_bytes())
+        return pickle.loads(self._content or (self.folder / PICKLE).read_bytes())
 
     def _function(self, args: dict[str, Any], data: dict[str, str]) -> Any:
-        function, more = self._unpickled()
+        function, more = self._loaded or self._unpickled()
         main = _new_main()
         # What was defined beside it, so that pickle finds the user's classes by their names.
         for name, value in getattr(inspect.unwrap(function), "__globals__", {}).items():

@@ -18,12 +18,11 @@ from typing import TYPE_CHECKING, Any, Final
 from jupyter_ext.cluster.local.devices import Lease, Waiting
 from jupyter_ext.errors import KubeflowError
 from jupyter_ext.training import launch, manifest, snapshot
-from jupyter_ext.training import spec as names
 from jupyter_ext.training.attempt import Attempt, Outcome
 from jupyter_ext.training.ledger import Ledger
 from jupyter_ext.training.progress import Progress
 from jupyter_ext.training.reporting import CHECKPOINT
-from jupyter_ext.training.submission import JOB_UNIT, PATHS, request_of, suspend_of
+from jupyter_ext.training.submission import JOB_UNIT, PATHS, host_of, request_of, suspend_of
 
 if TYPE_CHECKING:
     import threading
@@ -97,12 +96,10 @@ class Controller:
 
     def _acquire(self) -> Lease:
         """The lease, waited for with the reason in the status."""
-        noted = self.resource.annotations.get(names.INSIDE)
-        holder, _, unit = (noted or "").partition("/")
         request = request_of(self.job)
         while True:
             found = self.cluster.leases.acquire(
-                self.job.uid, self.job.name, JOB_UNIT, request, (holder, unit) if noted else None
+                self.job.uid, self.job.name, JOB_UNIT, request, host_of(self.resource)
             )
             if not isinstance(found, Waiting):
                 return found

@@ -14,7 +14,7 @@ from jupyter_ext.cluster import discover
 from jupyter_ext.cluster.local.devices import UNIT, Request
 from jupyter_ext.cluster.local.processes import VARIABLE, identity, is_running
 from jupyter_ext.cluster.resource import Resource, make_name, valid_name
-from jupyter_ext.errors import Conflict, Invalid, Unavailable, Where
+from jupyter_ext.errors import Conflict, Invalid, KubeflowError, Unavailable, Where
 from jupyter_ext.training import manifest
 from jupyter_ext.training import spec as names
 from jupyter_ext.training.handle import Job
@@ -95,8 +95,80 @@ def train(
     made = valid_name(name) if name else make_name(code.name)
     noted = {names.ORIGIN: str(code.origin)} if code.origin else {}
     resource = manifest.trainjob(made, options, labels=labels or {}, annotations=noted)
-    job = _start(cluster, resource)
+    try:
+        job = _start(cluster, resource)
+    except KubeflowError as error:
+        raise _keyword(error) from error
     return job.wait() if wait else job
+
+
+def examine(
+    *,
+    framework: str | None = None,
+    runtime: str | None = None,
+    name: str | None = None,
+    nodes: int | str = 1,
+    procs: int = 1,
+    resources: Mapping[str, Any] | None = None,
+    packages: Iterable[str] | None = None,
+    args: Mapping[str, Any] | None = None,
+    env: Mapping[str, str] | None = None,
+    data: Mapping[str, str | Path] | None = None,
+    checkpoint: bool | str | Path | None = None,
+    deadline: int | None = None,
+    restarts: int = 0,
+) -> None:
+    """Raise the first thing that ``train`` would refuse which is not about the code; nothing is made."""
+    cluster = discover.current()
+    plain, _ = _split(args or {})
+    options = Options(
+        framework=framework or (framework_of(runtime, "runtime") if runtime else "torch"),
+        code="",
+        entry="",
+        runtime=runtime,
+        nodes=nodes,
+        procs=procs,
+        resources=resources or {},
+        packages=tuple(packages or ()),
+        args=plain,
+        env={str(key): str(value) for key, value in (env or {}).items()},
+        data=_places(data or {}),
+        checkpoint=checkpoint if isinstance(checkpoint, bool) else str(checkpoint or ""),
+        deadline=deadline,
+        restarts=restarts,
+    )
+    made = valid_name(name) if name else "unnamed"
+    if name and cluster.store.find("TrainJob", name) is not None:
+        what = f"TrainJob {name} exists already"
+        raise Conflict(what, where=Where(field="name"), hint="Choose another name.")
+    resource = manifest.trainjob(made, options, labels={}, annotations={})
+    try:
+        _require(cluster, resource.with_(uid="unknown"))
+    except KubeflowError as error:
+        raise _keyword(error) from error
+
+
+_KEYWORDS: Final = {
+    "spec.trainer.numNodes": "nodes",
+    "spec.trainer.numProcPerNode": "procs",
+    "spec.trainer.resourcesPerNode": "resources",
+    "spec.trainer.env": "env",
+    "spec.runtimeRef.name": "runtime",
+    "spec.activeDeadlineSeconds": "deadline",
+    "cpu": "resources.cpu",
+    "memory": "resources.memory",
+    "gpu": "resources.gpu",
+}
+
+
+def _keyword(error: KubeflowError) -> KubeflowError:
+    """The error with the keyword of ``train`` in the place of the resource's field."""
+    field = (error.where.field if error.where else None) or ""
+    for path, keyword in _KEYWORDS.items():
+        if field == path or field.startswith(f"{path}."):
+            where = Where(field=field.replace(path, keyword, 1))
+            return type(error)(error.what, where=where, hint=error.hint)
+    return error
 
 
 def submit(resource: Resource, *, code: Callable[..., Any] | None = None) -> Job:
@@ -120,10 +192,10 @@ def check(resource: Resource) -> None:
     _require(discover.current(), resource.with_(uid=resource.uid or "unknown"))
 
 
-def update(resource: Resource) -> Resource:
+def update(resource: Resource, *, dry: bool = False) -> Resource:
     """Give a job that exists this spec: it can be suspended and resumed, and its labels changed.
 
-    Raises Conflict naming the field for everything else, which cannot be changed while the job exists.
+    ``dry``: only refuse what would be refused. Raises Conflict naming the field for everything else, which cannot be changed while the job exists.
     """
     from jupyter_ext.training.validation import validate
 
@@ -137,6 +209,8 @@ def update(resource: Resource) -> Resource:
             raise Conflict(
                 f"{field} of a job cannot be changed", where=Where(field=f"spec.{field}"), hint=hint
             )
+    if dry:
+        return current
     cluster.patch(resource.kind, resource.name, {"metadata": {"labels": resource.labels}})
     job = Job(resource.name, cluster, resource.kind)
     suspended = suspend_of(resource)
@@ -322,7 +396,7 @@ def _start(cluster: LocalCluster, resource: Resource) -> Job:
 
     resource = resource.with_(uid=resource.uid or new_uid(), namespace=cluster.namespace)
     job = _require(cluster, resource)
-    resource = _inside(cluster, resource)
+    resource = belonging(cluster, resource)
     earlier = _begun_before(cluster, resource)
     if earlier is not None:
         return earlier
@@ -363,8 +437,8 @@ def environment() -> dict[str, str]:
     }
 
 
-def _inside(cluster: LocalCluster, resource: Resource) -> Resource:
-    """A job that a step, a trial or another job starts belongs to that, and shares its lease."""
+def belonging(cluster: LocalCluster, resource: Resource) -> Resource:
+    """What a step, a trial or a job starts belongs to that, and shares its lease (see ``host_of``)."""
     uid, unit = os.environ.get(VARIABLE), os.environ.get(UNIT)
     owner = cluster.store.by_uid(uid) if uid and resource.owner is None else None
     if owner is None:
@@ -373,6 +447,12 @@ def _inside(cluster: LocalCluster, resource: Resource) -> Resource:
     if unit:
         noted[names.INSIDE] = f"{uid}/{unit}"
     return resource.with_(owner=uid, annotations={**resource.annotations, **noted})
+
+
+def host_of(resource: Resource) -> tuple[str, str] | None:
+    """Holder and unit of the lease that a resource may share: the ``inside`` of ``Leases.acquire``."""
+    holder, slash, unit = resource.annotations.get(names.INSIDE, "").partition("/")
+    return (holder, unit) if slash else None
 
 
 def _begun_before(cluster: LocalCluster, resource: Resource) -> Job | None:
