@@ -23,7 +23,7 @@ from jupyter_ext.pipelines.model import ANY
 from jupyter_ext.pipelines.record import Record
 from jupyter_ext.pipelines.status import DONE, seconds_between
 from jupyter_ext.pipelines.task import Task, unpassable_together
-from jupyter_ext.pipelines.versions import RANDOM, Inputs, select, stale_because, visible
+from jupyter_ext.pipelines.versions import RANDOM, Inputs, rests_on, select, stale_because, visible
 
 if TYPE_CHECKING:
     import threading
@@ -79,6 +79,12 @@ def _unkeyed_draw(task: Task, fields: Mapping[str, Any]) -> str:
     """A step that drew random numbers although nothing in its code showed it must not stand for another."""
     drawn = [kind for kind in fields.get("hidden", {}) if kind in RANDOM and kind in task.inputs.hidden]
     return "draws random numbers" if set(drawn) - set(task.parts.hidden) else ""
+
+
+def _began(status: Mapping[str, Any]) -> bool:
+    """Whether the step was given inputs: also one that then was skipped, by its own condition."""
+    ran = status["state"] in ("RUNNING", "SUCCEEDED", "FAILED")
+    return ran or (status["state"] == "SKIPPED" and bool(status.get("used")))
 
 
 def fork_server(cluster: LocalCluster) -> Zygote:
@@ -336,11 +342,7 @@ class Controller:
         place = self.record.position[name]
         for other in self.record.scope:
             status = self.record[other]
-            if self.record.position[other] <= place or status["state"] not in (
-                "RUNNING",
-                "SUCCEEDED",
-                "FAILED",
-            ):
+            if self.record.position[other] <= place or not _began(status):
                 continue
             if name in status.get("edgesAdded", ()) or name in self.plain.parents(other):
                 continue
@@ -355,14 +357,27 @@ class Controller:
         return tuple(read for read in self.pipeline.step(name).reads if read != ANY)
 
     def _again(self, name: str, because: str, reason: str) -> None:
+        """Drop what a step left, and what came of that: what rests on it waits for it and runs again too."""
         self.record.extra_parents[name].add(because)
-        for other in (name, *self.record.descendants(name)):
+        dropped = [name]
+        for other in self.record.scope[self.record.scope.index(name) + 1 :]:
+            rests = {before for before in dropped if self._rests_on(other, before)}
+            if rests or self.record.parents(other).intersection(dropped):
+                self.record.extra_parents[other] |= rests - set(self.plain.parents(other))
+                dropped.append(other)
+            elif self.record[other].get("blocked"):
+                self.record.queue(other)
+        for other in dropped:
             task = self.tasks.pop(other, None)
             if task is not None:
                 task.abandon()
             if self.record.state(other) != "PENDING":
                 text = reason if other == name else f"Run again because step {name} is run again."
                 self.record.queue(other, text)
+
+    def _rests_on(self, name: str, earlier: str) -> bool:
+        status = self.record[name]
+        return _began(status) and rests_on(status, earlier, hidden_counts=self.plain.order == "notebook")
 
     # The end
 

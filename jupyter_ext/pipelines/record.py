@@ -131,14 +131,6 @@ class Record:
         """Direct predecessors within the run, those found while running included."""
         return self._static[name] | self.extra_parents[name]
 
-    def descendants(self, name: str) -> set[str]:
-        """Steps that needed this one, those found while running included."""
-        found: set[str] = set()
-        for other in sorted(self.scope, key=self.position.__getitem__):
-            if other != name and self.parents(other) & {name, *found}:
-                found.add(other)
-        return found
-
     def metrics(self) -> dict[str, float]:
         """Metrics that the steps reported, later ones win, and the values that metrics cells name."""
         refs = visible(self.finished(self.scope)).refs if self._pipeline.metrics else {}

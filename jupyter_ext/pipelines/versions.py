@@ -129,11 +129,22 @@ def stale_because(
         return None
     was_by: Mapping[str, str] = later.get("usedHidden", {})
     for kind in changed.get("hidden", {}):
-        if kind == "warnings":
-            continue  # importing a library adds filters; that changes nothing a step computes
-        consumed = kind in later.get("hidden", {}) or later.get("state") == "RUNNING"
-        if (kind in RANDOM or kind == "modules") and not consumed:
-            continue
-        if position.get(was_by.get(kind, ""), -1) < place:
+        if _matters(kind, later) and position.get(was_by.get(kind, ""), -1) < place:
             return f"the {kind} state"
     return None
+
+
+def rests_on(later: Mapping[str, Any], earlier: str, *, hidden_counts: bool) -> bool:
+    """Whether a step that began was given something that ``earlier`` left, which is now no longer true."""
+    if earlier in later.get("used", {}).values():
+        return True
+    was_by: Mapping[str, str] = later.get("usedHidden", {}) if hidden_counts else {}
+    return any(step == earlier and _matters(kind, later) for kind, step in was_by.items())
+
+
+def _matters(kind: str, later: Mapping[str, Any]) -> bool:
+    """Whether another state of this kind at its start could make a difference to the step."""
+    if kind == "warnings":
+        return False  # importing a library adds filters; that changes nothing a step computes
+    consumed = kind in later.get("hidden", {}) or later.get("state") == "RUNNING"
+    return consumed or not (kind in RANDOM or kind == "modules")

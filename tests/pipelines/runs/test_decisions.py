@@ -15,7 +15,7 @@ from jupyter_ext.pipelines.exchange import ValueRef
 from jupyter_ext.pipelines.model import Cell, Parameter, Pipeline, Step
 from jupyter_ext.pipelines.observe import Observer
 from jupyter_ext.pipelines.status import critical_path, error_sentence, progress, run_reason
-from jupyter_ext.pipelines.versions import select, stale_because, visible
+from jupyter_ext.pipelines.versions import rests_on, select, stale_because, visible
 
 
 def _ref(*names: str, digest: str = "b3:1", needs: dict[str, tuple[str, ...]] | None = None) -> ValueRef:
@@ -78,6 +78,23 @@ def test_what_makes_a_step_stale(
 
 def _step(source: str) -> Step:
     return Step("s", cells=(Cell(1, "a", source),))
+
+
+@pytest.mark.parametrize(
+    ("later", "counts", "rests"),
+    [
+        ({"used": {"x": "a"}}, False, True),
+        ({"used": {"x": "b"}}, True, False),
+        ({"used": {}, "usedHidden": {"cwd": "a"}}, True, True),
+        ({"used": {}, "usedHidden": {"cwd": "a"}}, False, False),
+        ({"used": {}, "usedHidden": {"random": "a"}, "state": "SUCCEEDED"}, True, False),
+        ({"used": {}, "usedHidden": {"random": "a"}, "hidden": {"random": "d"}}, True, True),
+    ],
+)
+def test_what_a_step_was_given_by_one_that_is_run_again(
+    later: dict[str, Any], counts: bool, rests: bool
+) -> None:
+    assert rests_on(later, "a", hidden_counts=counts) is rests
 
 
 def test_comments_and_layout_do_not_change_the_code() -> None:

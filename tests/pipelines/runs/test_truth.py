@@ -123,3 +123,44 @@ def test_functions_that_share_a_variable_see_each_others_changes(write: Write) -
         cache=False,
     )
     assert printed(made) == "7\n", made.reason
+
+
+UNSEEN = "import time\ndef make():\n    total = 0\n    return lambda: total\nget = make()"
+"""The analysis does not know that who changes what a function closes over changes the function."""
+
+
+def add(number: int) -> str:
+    """A line that changes what ``get`` gives."""
+    return f"get.__closure__[0].cell_contents += {number}"
+
+
+def test_who_read_what_a_step_left_that_is_run_again_is_run_again_too(write: Write) -> None:
+    """The third step ends first, the fourth reads what it left, and only then the second one ends."""
+    made = finished(
+        write(UNSEEN, f"time.sleep(2)\n{add(3)}", add(4), "print(get())", "print(get() + 1)"), cache=False
+    )
+    assert printed(made) == "7\n8\n", made.reason
+    steps = {status["name"]: status for status in made.steps}
+    assert "cell-3" in steps["cell-4"]["edgesAdded"]
+
+
+def test_a_condition_that_read_too_early_is_asked_again(write: Write) -> None:
+    made = finished(
+        write(
+            (UNSEEN, "step:start"),
+            (f"time.sleep(2)\n{add(3)}", "step:change"),
+            ("print('reached')\nlate = True", "step:late", "if:get() == 3"),
+            ("print(late)", "step:after"),
+        ),
+        cache=False,
+    )
+    assert made.state == "SUCCEEDED", made.reason
+    assert printed(made) == "reached\nTrue\n"
+
+
+def test_a_step_that_failed_on_what_it_read_too_early_blocks_nobody(write: Write) -> None:
+    made = finished(
+        write(UNSEEN, f"time.sleep(2)\n{add(3)}", "assert get() == 3", "print('after')"), cache=False
+    )
+    assert made.state == "SUCCEEDED", made.reason
+    assert printed(made) == "after\n"
