@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 from collections.abc import Mapping
 from dataclasses import replace
@@ -10,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from jupyter_ext.cluster.resource import Resource, make_name
-from jupyter_ext.errors import Invalid, Unfit, Where
+from jupyter_ext.errors import Conflict, Invalid, Unfit, Where
 from jupyter_ext.pipelines import graph, parameters, settings
 from jupyter_ext.pipelines import notebook as notebooks
 from jupyter_ext.pipelines.task import lease_request
@@ -37,7 +38,7 @@ def submit(
 
     ``path`` names the notebook and its folder is the working directory; ``content`` is its unsaved state where
     there is one. Raises Invalid, with cell and line, for a notebook that cannot run; Unfit for resources that
-    this machine does not have.
+    this machine does not have; Conflict within a run of the same notebook.
     """
     book = (
         notebooks.read(dict(content), path=str(path or ""))
@@ -56,6 +57,8 @@ def submit(
         json.dumps(book.content, ensure_ascii=False).encode(errors="surrogatepass")
     )
     full = str(Path(path).expanduser().resolve()) if path else ""
+    inside = _enclosing(cluster)
+    _require_no_circle(cluster, inside, full, digest)
     spec = {
         "displayName": pipeline.title or stem,
         "pipeline": {
@@ -69,6 +72,7 @@ def submit(
         "options": dict(options),
         "trigger": trigger,
         "resumes": resumes,
+        **({"inside": inside.uid} if inside is not None else {}),
     }
     resource = Resource.new("Run", name or make_name(_slug(stem)), spec, namespace=cluster.namespace)
     resource = replace(
@@ -107,6 +111,28 @@ def start(cluster: LocalCluster, resource: Resource, folder: Path) -> Resource:
         cwd=folder,
         lost="jupyter_ext.pipelines.status:lost",
     )
+
+
+def _enclosing(cluster: LocalCluster) -> Resource | None:
+    """The run whose step this process is, None outside of all runs."""
+    uid = os.environ.get("JUPYTER_KUBEFLOW_WORKLOAD")
+    found = cluster.store.by_uid(uid) if uid else None
+    return found if found is not None and found.kind == "Run" else None
+
+
+def _require_no_circle(cluster: LocalCluster, inside: Resource | None, path: str, digest: str) -> None:
+    """Raise Conflict for a notebook that would be run by a run of itself, and that run by its run, without end."""
+    run = inside
+    while run is not None:
+        pipeline = run.spec["pipeline"]
+        if pipeline["path"] == path if path else pipeline["digest"] == digest:
+            raise Conflict(
+                "A run of this notebook cannot start another run of the same notebook: that would never end",
+                where=Where(object=f"run {run.name}"),
+                hint="Start it from another notebook, or from outside of a run.",
+            )
+        outer = run.spec.get("inside")
+        run = cluster.store.by_uid(outer) if outer else None
 
 
 def _given(path: str | Path | None) -> Path:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from jupyter_ext.errors import Invalid, KubeflowError
-from jupyter_ext.pipelines.handle import run
+from jupyter_ext.pipelines.handle import run, runs
 from tests.pipelines.runs.notebooks import Write, finished, printed, states
 
 
@@ -236,3 +236,26 @@ def test_reproduce_says_what_is_identical(write: Write) -> None:
     assert verdicts["b", "y"]
     assert not verdicts["a", "stamp"]
     assert not report.identical
+
+
+def test_a_notebook_does_not_run_itself(write: Write) -> None:
+    asking = (
+        "try:\n    kf.pipelines.run({!r}).wait(30)\nexcept kf.errors.Conflict as error:\n    print(error)"
+    )
+    made = finished(write("import jupyter_ext as kf\nimport jupyter_ext.errors", asking.format("nb.ipynb")))
+    assert made.state == "SUCCEEDED", made.reason
+    assert "cannot start another run of the same notebook" in printed(made)
+    assert [run.name for run in runs()] == [made.name]
+
+
+def test_nor_through_another_one(write: Write) -> None:
+    write("import jupyter_ext as kf", "kf.pipelines.run('nb.ipynb')", name="other")
+    made = finished(
+        write(
+            "import jupyter_ext as kf",
+            "inner = kf.pipelines.run('other.ipynb').wait(30)\nprint(inner.reason)",
+        )
+    )
+    assert made.state == "SUCCEEDED", made.reason
+    assert "cannot start another run of the same notebook" in printed(made)
+    assert len(runs()) == 2
