@@ -24,7 +24,7 @@ from tests.ui.screen import Lab
 
 NAMES = ("chromium", "chromium-browser", "google-chrome")
 WIDTH, HEIGHT = 1280, 800
-DONE = {"SUCCEEDED", "FAILED", "CANCELED"}
+DONE = {"SUCCEEDED", "FAILED", "CANCELED", "PAUSED"}
 # Machines that run tests are slow and shared; a wait ends as soon as what it waits for is there.
 expect.set_options(timeout=20_000)
 
@@ -103,12 +103,12 @@ class Server:
         with urllib.request.urlopen(request, timeout=20) as answer:
             return json.load(answer)
 
-    def settle(self, names: list[str], seconds: float = 60) -> None:
-        """Wait until these runs have ended, however they end."""
+    def settle(self, names: list[str], seconds: float = 60, plural: str = "runs") -> None:
+        """Wait until these have ended, however they end."""
         deadline = time.monotonic() + seconds
         for name in names:
-            while self.get(f"kubeflow/v1/runs/{name}")["status"]["phase"] not in DONE:
-                assert time.monotonic() < deadline, f"run {name} did not end within {seconds} s"
+            while self.get(f"kubeflow/v1/{plural}/{name}")["status"]["phase"] not in DONE:
+                assert time.monotonic() < deadline, f"{name} did not end within {seconds} s"
                 time.sleep(0.1)
 
 

@@ -100,7 +100,7 @@ export function Lines(props: ILinesProps): JSX.Element {
   const host = React.useRef<HTMLDivElement>(null);
   const own = React.useMemo(() => new ChartCursor(), []);
   const cursor = props.cursor ?? own;
-  const height = props.height ?? 190;
+  const height = props.height ?? 170;
   const width = useWidth(host);
   const plot = plotOf(props, width, height);
   const main = props.lines.filter(line => line.weight === 'main');
@@ -222,7 +222,7 @@ function Axes(props: { plot: IPlot; x: IAxis; y: IAxis }): JSX.Element {
           </g>
         );
       })}
-      {plot.x.ticks(Math.max(2, Math.floor(plot.width / 90))).map(({ at, label }) => (
+      {plot.x.ticks(Math.max(2, Math.floor(plot.width / 70))).map(({ at, label }) => (
         <text
           key={at}
           x={PAD.left + at * (right - PAD.left)}

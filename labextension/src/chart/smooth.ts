@@ -25,19 +25,29 @@ export function smooth(values: readonly number[], weight: number): number[] {
   });
 }
 
-/** The mean of several lines at every x where one of them has a value. Each line's x grows. */
+/** How many points one line may be behind the others and still count. */
+const BEHIND = 2;
+
+/**
+ * The mean of several lines at every x where one of them has a value. Each line's x grows. A line that is a
+ * moment behind counts with its last value: else the mean would jump at its end while they all still grow.
+ */
 export function mean(lines: readonly IXY[]): { x: number[]; y: number[] } {
   const sums = new Map<number, { sum: number; count: number }>();
-  for (const line of lines) {
-    line.x.forEach((x, at) => {
-      const y = line.y[at];
-      if (Number.isFinite(x) && Number.isFinite(y)) {
-        const found = sums.get(x) ?? { sum: 0, count: 0 };
-        sums.set(x, { sum: found.sum + y, count: found.count + 1 });
-      }
-    });
-  }
+  const add = (x: number, y: number) => {
+    if (Number.isFinite(x) && Number.isFinite(y)) {
+      const found = sums.get(x) ?? { sum: 0, count: 0 };
+      sums.set(x, { sum: found.sum + y, count: found.count + 1 });
+    }
+  };
+  lines.forEach(line => line.x.forEach((x, at) => add(x, line.y[at])));
   const x = [...sums.keys()].sort((a, b) => a - b);
+  for (const line of lines) {
+    const missing = x.filter(at => at > line.x[line.x.length - 1]);
+    if (missing.length <= BEHIND) {
+      missing.forEach(at => add(at, line.y[line.y.length - 1]));
+    }
+  }
   return { x, y: x.map(at => sums.get(at)!.sum / sums.get(at)!.count) };
 }
 

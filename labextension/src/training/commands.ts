@@ -131,7 +131,7 @@ function codeVerbs(kubeflow: IKubeflow, why: Why): IVerb[] {
       verb: 'code',
       doing: title => trans.__('Writing %1 as code', title),
       whyNot: why('copy'),
-      after: (reply, name) => kubeflow.copyCode((reply as IJobCode).python ?? getCode(name))
+      after: (reply, name) => kubeflow.copyCode(codeOf(reply).python ?? getCode(name))
     },
     {
       command: TrainingCommandIDs.exportYaml,
@@ -140,7 +140,7 @@ function codeVerbs(kubeflow: IKubeflow, why: Why): IVerb[] {
       doing: title => trans.__('Exporting %1', title),
       whyNot: why('export'),
       after: (reply, name) => {
-        const { yaml } = reply as IJobCode;
+        const { yaml } = codeOf(reply);
         if (yaml) {
           saveText(yaml, `${name}.yaml`, 'application/yaml');
         } else {
@@ -156,9 +156,14 @@ export function getCode(name: string): string {
 }
 
 /** Read the same job as Python, magic, command and YAML. */
-export function readCode(kubeflow: IKubeflow, kind: string, name: string): Promise<IJobCode> {
+export async function readCode(kubeflow: IKubeflow, kind: string, name: string): Promise<IJobCode> {
   const path = `${pluralOf(kind)}/${encodeURIComponent(name)}:code`;
-  return kubeflow.request<IJobCode>(path, { method: 'POST', body: {} });
+  return codeOf(await kubeflow.request<unknown>(path, { method: 'POST', body: {} }));
+}
+
+/** A server may give the Python alone. */
+function codeOf(reply: unknown): IJobCode {
+  return typeof reply === 'string' ? { python: reply } : (reply as IJobCode);
 }
 
 /** The ways to a new job: the form, and the form with the active cell in it. */

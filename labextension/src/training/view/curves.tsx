@@ -13,6 +13,11 @@ import { metricCharts, systemCharts } from '../model/charts';
 import { CurvesFeed } from '../model/curves';
 import type { ICurvesPage, ITrainJob } from '../model/types';
 
+/** Seconds since the start, with parts of them where they matter. */
+function since(seconds: number): string {
+  return seconds > 0 && seconds < 10 ? duration(seconds) : clock(seconds);
+}
+
 /** The points of a job: read while somebody looks, and only what is new. */
 function useCurves(job: ITrainJob): CurvesFeed {
   const kubeflow = useKubeflow();
@@ -220,7 +225,7 @@ function MetricChart(props: {
         label={trans.__('%1 by %2', chart.name, byTime ? trans.__('time') : trans.__('step'))}
         x={
           byTime
-            ? { name: trans.__('Time'), format: clock, domain: [0, props.until] }
+            ? { name: trans.__('Time'), format: since, domain: [0, props.until] }
             : {
                 name: trans.__('Step'),
                 fromCursor: at => steps[nearest(times, at)] ?? 0,
@@ -265,7 +270,7 @@ function SystemChart(props: {
         label={trans.__('%1 over time', titles[chart.id])}
         x={{
           name: trans.__('Time'),
-          format: at => (at < 60 ? duration(at) : clock(at)),
+          format: since,
           domain: [0, props.until]
         }}
         y={{

@@ -72,7 +72,8 @@ export function JobError(props: {
 function Place(props: { error: IJobError | null; job: ITrainJob }): JSX.Element {
   const { trans } = useKubeflow();
   const { error, job } = props;
-  const file = error?.file?.split('/').pop();
+  // What was typed has no file, only a name in brackets.
+  const file = error?.file?.startsWith('<') ? undefined : error?.file?.split('/').pop();
   const reason = job.status.reason ?? '';
   const parts: string[] = [];
   if (typeof error?.rank === 'number') {

@@ -97,7 +97,7 @@ function Actions(props: { job: ITrainJob }): JSX.Element {
           onClick={() => kubeflow.execute(TrainingCommandIDs.suspend, args)}
         />
       )}
-      {jobWhyNot('resume', job) === null && (
+      {phase !== 'FAILED' && jobWhyNot('resume', job) === null && (
         <Button
           label={trans.__('Resume')}
           icon={runIcon}

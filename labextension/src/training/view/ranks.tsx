@@ -16,7 +16,7 @@ export function Ranks(props: { job: ITrainJob; onLog: (part: string) => void }):
   if (!ranks.length) {
     return <p className="jk-Quiet">{trans.__('No process of this job was started.')}</p>;
   }
-  const attempts = ranks.some(rank => (rank.attempt ?? 0) > 0);
+  const attempts = ranks.some(rank => (rank.attempt ?? 1) > 1);
   return (
     <div className="jk-ScrollX">
       <table className="jk-Table jk-Ranks" onKeyDown={onListKeys}>
@@ -53,7 +53,7 @@ export function Ranks(props: { job: ITrainJob; onLog: (part: string) => void }):
               <td className="jk-Number">
                 <Elapsed start={rank.startedAt} end={rank.finishedAt} seconds={rank.seconds} />
               </td>
-              {attempts && <td className="jk-Number">{(rank.attempt ?? 0) + 1}</td>}
+              {attempts && <td className="jk-Number">{rank.attempt ?? 1}</td>}
               <td className="jk-Number">{rank.pid ?? '–'}</td>
             </tr>
           ))}

@@ -43,6 +43,13 @@ describe('lines', () => {
     assert.deepEqual(found, { x: [0, 1, 2], y: [2, 1, 1] });
   });
 
+  test('the mean does not jump where one line is a moment behind', () => {
+    const behind = { x: [0, 1], y: [2, 2] };
+    assert.deepEqual(mean([{ x: [0, 1, 2], y: [0, 0, 0] }, behind]).y, [1, 1, 1]);
+    const gone = { x: [0, 1, 2, 3, 4], y: [0, 0, 0, 0, 0] };
+    assert.deepEqual(mean([gone, behind]).y, [1, 1, 0, 0, 0]);
+  });
+
   test('100,000 points are drawn with a few a pixel, and no peak is lost', () => {
     const x = Array.from({ length: 100_000 }, (_, index) => index);
     const y = x.map(value => Math.sin(value / 1000));
