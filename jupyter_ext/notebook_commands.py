@@ -74,7 +74,8 @@ def _tune(_: Any, args: Namespace) -> object:
     space: Any = options.space(args)
     said: dict[str, Any] = options.given(args)
     objective = said.pop("objective")
-    made = tuning.tune(_file(args.file), space, objective, function=args.function, **said)
+    path = _file(args.file)
+    made = tuning.tune(path, space, objective, function=options.entry(path, args.function), **said)
     return made.wait() if _must_wait(args) else made
 
 

@@ -6,7 +6,7 @@ import queue
 import sys
 import threading
 from argparse import Namespace
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -39,8 +39,9 @@ def tune(args: Namespace) -> int:
     space: Any = options.space(args)
     words = options.given(args)
     objective = words.pop("objective")
-    made = tuning.tune(program(args.file), space, objective, function=args.function, **words)
-    return follow(made, args)
+    path = program(args.file)
+    function = options.entry(path, args.function)
+    return follow(tuning.tune(path, space, objective, function=function, **words), args)
 
 
 def program(file: str) -> Path:
@@ -114,14 +115,40 @@ def _wait(handle: Any, ticker: Ticker) -> bool:
 
 
 def _read(handle: Any, lines: queue.SimpleQueue[str], ended: threading.Event) -> None:
-    """Follow what it prints, in a thread of its own."""
+    """Follow what it prints, or the trials that end, in a thread of its own."""
     try:
-        for text in handle.logs(follow=True, stop=ended):
+        found = _ended(handle, ended) if hasattr(handle, "page") else handle.logs(follow=True, stop=ended)
+        for text in found:
             lines.put(text)
     except KubeflowError:
         return
     finally:
         ended.set()
+
+
+def _ended(experiment: Any, stop: threading.Event) -> Iterator[str]:
+    """Give a line for each trial that has ended."""
+    since, told = 0, set[int]()
+    while True:
+        over = stop.is_set() or experiment.resource.resting
+        page = experiment.page(limit=10_000, since=since)
+        since = page["resourceVersion"]
+        for row in page["items"]:
+            if row["number"] not in told and row["state"] not in {"PENDING", "RUNNING"}:
+                told.add(row["number"])
+                yield _trial_line(row)
+        if over:
+            return
+        stop.wait(0.5)
+
+
+def _trial_line(row: Mapping[str, Any]) -> str:
+    value = "" if row.get("value") is None else number(row["value"])
+    values = "  ".join(f"{name}={number(item)}" for name, item in (row.get("parameters") or {}).items())
+    reason = one_line(str(row.get("reason") or ""), 80)
+    return (
+        f"trial {row['number']}  {row['state'].lower():<9}  {value:<12}  {values}  {reason}".rstrip() + "\n"
+    )
 
 
 def _print(lines: queue.SimpleQueue[str], ticker: Ticker) -> None:
@@ -145,7 +172,7 @@ def status_line(resource: Resource) -> str:
     if left:
         parts.append(f"about {seconds(float(left))} left")
     if resource.kind == "Experiment":
-        parts += _trials(status)
+        parts += [part for part in _trials(status) if part.startswith("best")]
     parts += [f"{name}={number(value)}" for name, value in list((status.get("metrics") or {}).items())[:6]]
     if resource.reason:
         parts.append(one_line(resource.reason))

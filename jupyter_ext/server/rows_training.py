@@ -99,7 +99,9 @@ def _curves(kind: str, name: str, body: Body) -> object:
 
 
 def _code(kind: str, name: str, _: Body) -> object:
-    return _job(kind, name).code()
+    from jupyter_ext.training import snippets
+
+    return snippets.of(_job(kind, name).resource)
 
 
 def _delete(kind: str, name: str) -> None:

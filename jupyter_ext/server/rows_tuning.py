@@ -29,13 +29,18 @@ CREATE = (
     Field("resume", "string", "Resume policy.", choices=("LongRunning", "Never", "FromVolume")),
     DRY,
 )
+COLUMNS = ("number", "value", "seconds", "state", "startTime")
+SORTS = (*COLUMNS, *(f"-{column}" for column in COLUMNS))
 TRIALS = (
     Field("limit", "integer", "Trials at most.", default=200, limit=10_000),
-    Field("after", "integer", "Only those with a greater number.", limit=10**9),
-    Field("since", "integer", "Only those changed since this resourceVersion.", limit=2**53),
     Field(
-        "sort", "string", "By number, or by value, best first.", default="number", choices=("number", "value")
+        "after",
+        "integer",
+        "Only those behind this number (of another column: so many were read).",
+        limit=10**9,
     ),
+    Field("since", "integer", "Only those changed since this resourceVersion.", limit=2**53),
+    Field("sort", "string", "A column, with - in front the greatest first.", default="number", choices=SORTS),
     Field("states", "array", "Only those in these states; PRUNED is one of them.", limit=20),
 )
 CURVES = (

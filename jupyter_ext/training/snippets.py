@@ -10,7 +10,10 @@ from __future__ import annotations
 import json
 import shlex
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from jupyter_ext.cluster.resource import Resource
 
 Spec = Mapping[str, Any]
 
@@ -24,6 +27,30 @@ DEFAULTS: dict[str, Any] = {"framework": "torch", "nodes": 1, "procs": 1, "resta
 def snippets(spec: Spec) -> dict[str, str]:
     """Give the job as ``{"python", "magic", "cli"}``."""
     return {"python": python(spec), "magic": magic(spec), "cli": cli(spec)}
+
+
+def applied(name: str) -> dict[str, str]:
+    """Give what a manifest was started with, where there is no code of ours to show."""
+    return {
+        "python": f"from jupyter_ext import resources\nresources.apply({name + '.yaml'!r})",
+        "magic": shlex.join(["%kf", "apply", f"{name}.yaml"]),
+        "cli": shlex.join(["jupyter", "kf", "apply", "-f", f"{name}.yaml"]),
+    }
+
+
+def of(resource: Resource) -> dict[str, str]:
+    """Give a job that there is, as ``snippets`` does, and its YAML; ``refused`` says why it has none."""
+    from jupyter_ext.cluster.discover import current
+    from jupyter_ext.errors import KubeflowError
+    from jupyter_ext.training import exporting
+    from jupyter_ext.training.spec import CODE
+
+    own = CODE in resource.annotations and resource.kind == "TrainJob"
+    found = snippets(exporting.asked(current(), resource)) if own else applied(resource.name)
+    try:
+        return {**found, "yaml": exporting.export(current(), resource), "refused": ""}
+    except KubeflowError as error:
+        return {**found, "yaml": "", "refused": str(error)}
 
 
 def said(spec: Spec, keywords: tuple[str, ...] = KEYWORDS, defaults: Mapping[str, Any] = DEFAULTS) -> Spec:
@@ -51,8 +78,13 @@ def subject(spec: Spec) -> tuple[str, str]:
             what += f", function={spec['function']!r}"
         return "from pathlib import Path\n", what
     if spec.get("source") is not None:
-        return f"source = {_quoted(spec['source'])}\n", "source"
+        return f"source = {_quoted(_cell(spec))}\n", "source"
     return "", str(spec.get("function") or "function")
+
+
+def _cell(spec: Spec) -> str:
+    """The source without the empty line that stood for the magic's own."""
+    return str(spec["source"]).removeprefix("\n")
 
 
 def _quoted(text: str) -> str:
@@ -77,7 +109,7 @@ def magic(spec: Spec) -> str:
             words += ["--function", str(spec["function"])]
         return shlex.join([*words, *flags(spec)])
     if spec.get("source") is not None:
-        return f"{shlex.join(['%%train', *flags(spec)])}\n{spec['source']}"
+        return f"{shlex.join(['%%train', *flags(spec)])}\n{_cell(spec)}"
     words = flags({name: value for name, value in spec.items() if name != "args"})
     call = ", ".join(f"{name}={value!r}" for name, value in (spec.get("args") or {}).items())
     return f"{shlex.join(['%%train', *words])}\n{spec.get('function') or 'function'}({call})"

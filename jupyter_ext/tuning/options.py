@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ast
+from pathlib import Path
 from typing import Any
 
 from jupyter_ext.training import options as training
@@ -70,6 +72,24 @@ def given(args: Any) -> dict[str, Any]:
         "resume": args.resume,
     }
     return {name: value for name, value in found.items() if value not in (None, {}, [])}
+
+
+def entry(path: Path, function: str | None) -> str | None:
+    """Give the function of a file that is tuned: the one that was said, else ``objective``, else None for a script.
+
+    A function ``train`` is taken too where the file does nothing by itself (``if __name__ == "__main__"``).
+    """
+    if function:
+        return function
+    try:
+        body = ast.parse(path.read_bytes()).body
+    except (OSError, SyntaxError, ValueError, RecursionError):
+        return None
+    names = {item.name for item in body if isinstance(item, ast.FunctionDef | ast.AsyncFunctionDef)}
+    if "objective" in names:
+        return "objective"
+    runs = any(isinstance(item, ast.If) and "__name__" in ast.unparse(item.test) for item in body)
+    return "train" if "train" in names and not runs else None
 
 
 def space(args: Any) -> dict[str, str]:

@@ -60,7 +60,7 @@ def magic(spec: Spec) -> str:
         return shlex.join([*words, *flags(spec)])
     head = shlex.join(["%%tune", *flags(spec)])
     if spec.get("source") is not None:
-        return f"{head}\n{spec['source']}"
+        return f"{head}\n{str(spec['source']).removeprefix(chr(10))}"
     names = ", ".join(f"{name}={name}" for name in spec.get("space") or {})
     return f"{head}\n{spec.get('function') or 'function'}({names})"
 

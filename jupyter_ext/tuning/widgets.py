@@ -91,7 +91,8 @@ def _trials(resource: Resource) -> list[dict[str, Any]]:
 
     last = int(resource.status.get("trials") or 0)
     try:
-        page = tuning.get(resource.name).page(limit=DRAWN, after=max(last - DRAWN, 0) or None)
+        # Trials count from 0.
+        page = tuning.get(resource.name).page(limit=DRAWN, after=last - DRAWN - 1 if last > DRAWN else None)
     except KubeflowError:
         return []
     return list(page["items"])
