@@ -3,25 +3,33 @@
 from __future__ import annotations
 
 import ast
-import builtins
 from collections.abc import Collection, Iterable
-from typing import Final
+from typing import Final, NamedTuple
 
 _SCOPES: Final = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
 _COMPREHENSIONS: Final = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
 
 
-def needed(tree: ast.Module, known: Collection[str]) -> list[str]:
+class Needs(NamedTuple):
+    """Names that a cell takes from the notebook.
+
+    ``may``: only the body of a function reads them, and the cell binds them too. Whether it is called before that is
+    not known, so they come along if they can.
+    """
+
+    must: list[str]
+    may: list[str]
+
+
+def needed(tree: ast.Module, known: Collection[str]) -> Needs:
     """The names of ``known`` that the cell needs.
 
-    What a function's body reads counts as read when the cell binds it nowhere; what may or may not have been bound
-    before (in a branch) counts as not bound.
+    What may or may not have been bound before (in a branch) counts as not bound.
     """
     walk = _Walk()
     walk.block(tree.body)
-    late = walk.late - walk.anywhere
-    found = (walk.early | late) & set(known)
-    return sorted(name for name in found if not (hasattr(builtins, name) and name not in known))
+    must = (walk.early | (walk.late - walk.anywhere)) & set(known)
+    return Needs(sorted(must), sorted((walk.late & set(known)) - must))
 
 
 class _Walk:
@@ -65,7 +73,9 @@ class _Walk:
                 self._maybe(*(case.body for case in node.cases), names=_pattern_names(node.cases))
             case ast.AugAssign():
                 self._reads(node.value)
-                self._reads(ast.Name(node.target.id) if isinstance(node.target, ast.Name) else node.target)
+                self._reads(
+                    ast.Name(node.target.id, ast.Load()) if isinstance(node.target, ast.Name) else node.target
+                )
                 self._binds(node.target)
             case _:
                 self._reads(node)
@@ -100,11 +110,19 @@ class _Walk:
         self.anywhere.add(name)
 
     def _binds(self, node: ast.AST | None) -> None:
-        for each in ast.walk(node) if node is not None else ():
-            if isinstance(each, ast.Name) and isinstance(each.ctx, ast.Store):
-                self._bind(each.id)
-            elif isinstance(each, ast.alias):
-                self._bind((each.asname or each.name).partition(".")[0])
+        """Names that the node binds; those of a comprehension are its own, unless ``:=`` binds them."""
+        if node is None:
+            return
+        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+            self._bind(node.id)
+        elif isinstance(node, ast.alias):
+            self._bind((node.asname or node.name).partition(".")[0])
+        elif isinstance(node, _COMPREHENSIONS):
+            for each in ast.walk(node):
+                self._binds(each.target if isinstance(each, ast.NamedExpr) else None)
+        elif not isinstance(node, ast.Lambda):
+            for child in ast.iter_child_nodes(node):
+                self._binds(child)
 
     def _reads(self, node: ast.AST | None, hidden: frozenset[str] = frozenset()) -> None:
         """Names that are read as soon as the node is evaluated."""
@@ -122,6 +140,7 @@ class _Walk:
                 for name in ast.walk(each.target)
                 if isinstance(name, ast.Name)
             }
+            self._reads(node.generators[0].iter, hidden)
             for child in ast.iter_child_nodes(node):
                 self._reads(child, hidden | own)
         else:

@@ -69,8 +69,10 @@ def of_source(source: str, namespace: Mapping[str, Any], args: Mapping[str, Any]
     except SyntaxError as error:
         raise _syntax(error, source, cell) from error
     known = {name for name in namespace if not (name.startswith("__") and name.endswith("__"))}
-    wanted = [name for name in needed(tree, known) if name not in args]
-    values = {name: namespace[name] for name in wanted} | dict(args)
+    needs = needed(tree, known)
+    values = {name: namespace[name] for name in needs.must}
+    values |= {name: namespace[name] for name in needs.may if objection(namespace[name]) is None}
+    values |= args
     code = Code("source", "cell", value=values)
     label = {"cell": cell} if isinstance(cell, int) else {"label": str(cell)} if cell is not None else {}
     code.sources[filename] = {"text": source, **label}

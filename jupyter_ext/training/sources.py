@@ -37,14 +37,11 @@ class Sources:
         if isinstance(obj, types.ModuleType):
             self._module(obj.__name__)
         elif isinstance(obj, types.FunctionType):
-            self._module(obj.__module__)
-            if (
-                obj.__module__ == "__main__"
-                or "<locals>" in obj.__qualname__
-                or obj.__module__ not in sys.modules
-            ):
+            if _by_value(obj):
                 self._code(obj.__code__)
-        elif isinstance(obj, type):
+            else:
+                self._module(obj.__module__)
+        elif isinstance(obj, type) and not _by_value(obj):
             self._module(obj.__module__)
 
     def _module(self, name: str | None) -> None:
@@ -77,6 +74,11 @@ class Sources:
             if text:
                 found[name] = {"text": text, **_place(name)}
         return found
+
+
+def _by_value(obj: types.FunctionType | type) -> bool:
+    """Whether a function or class travels as it is, and not as a name in its module."""
+    return obj.__module__ == "__main__" or "<locals>" in obj.__qualname__ or obj.__module__ not in sys.modules
 
 
 def _place(filename: str) -> dict[str, Any]:
