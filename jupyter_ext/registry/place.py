@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from jupyter_ext.registry.service import Service
 from jupyter_ext.registry.store import Store
 
+if TYPE_CHECKING:
+    from jupyter_ext.registry.registry import Registry
+
 FILE: Final = "registry.sqlite"
+URL: Final = "JUPYTER_KUBEFLOW_REGISTRY"
+TOKEN_FILE: Final = "JUPYTER_KUBEFLOW_REGISTRY_TOKEN_FILE"  # noqa: S105 - the name of a variable
+STORAGE: Final = "JUPYTER_KUBEFLOW_REGISTRY_STORAGE"
 _services: Final[dict[Path, Service]] = {}
 _guard = threading.Lock()
 
@@ -28,3 +35,42 @@ def service(database: str | Path | None = None) -> Service:
         if path not in _services:
             _services[path] = Service(Store(path))
         return _services[path]
+
+
+def local(database: str | Path | None = None) -> Registry:
+    """The registry of this profile, or of a file; its models' files lie in ``registry/`` beside it."""
+    from jupyter_ext.registry.files import Files
+    from jupyter_ext.registry.registry import Registry
+    from jupyter_ext.registry.transport import InProcess
+
+    found = service(database)
+    return Registry(InProcess(found), Files(found.store.path.parent / "registry"), service().store)
+
+
+def connect(
+    url: str,
+    *,
+    token: str | None = None,
+    token_file: str | Path | None = None,
+    ca: str | None = None,
+    storage: str | None = None,
+) -> Registry:
+    """A Kubeflow Model Registry, or one that ``jupyter kf registry serve`` runs.
+
+    ``storage``: where everybody who uses it can read models, a URL that fsspec knows, for example ``s3://bucket/models``.
+    """
+    from jupyter_ext.registry.files import Files
+    from jupyter_ext.registry.registry import Registry
+    from jupyter_ext.registry.remote import Remote
+
+    transport = Remote(url, token=token, token_file=token_file, ca=ca)
+    files = Files(home() / "registry")
+    return Registry(transport, files, service().store, storage=storage, is_here=transport.is_here)
+
+
+def default() -> Registry:
+    """That of ``$JUPYTER_KUBEFLOW_REGISTRY`` (a URL), else this profile's."""
+    url = os.environ.get(URL)
+    if url:
+        return connect(url, token_file=os.environ.get(TOKEN_FILE), storage=os.environ.get(STORAGE))
+    return local()
