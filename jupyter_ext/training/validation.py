@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, get_args, get_origin
 
 from jupyter_ext.cluster.resource import KINDS, Resource
 from jupyter_ext.errors import Invalid, Unavailable, Where
@@ -34,34 +34,49 @@ def _trainjob(resource: Resource) -> None:
         hint = "pip install kubeflow-trainer-api"
         raise Unavailable("The models of Kubeflow Trainer are not installed", hint=hint) from None
     document = resource.manifest()
-    for field in _unknown(TrainerV1alpha1TrainJob, {"spec": document["spec"]}, ""):
-        raise Invalid(f"There is no field {field.rpartition('.')[2]!r}", where=Where(field=field))
     try:
-        TrainerV1alpha1TrainJob.model_validate(document)
+        spec = _prepared(TrainerV1alpha1TrainJob.model_fields["spec"].annotation, document["spec"], "spec")
+        TrainerV1alpha1TrainJob.model_validate({**document, "spec": spec})
     except ValidationError as error:
         first = error.errors()[0]
-        place = [str(part) for part in first["loc"] if not str(part).startswith("function-")]
-        raise Invalid(str(first["msg"]), where=Where(field=".".join(place))) from error
+        place = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in first["loc"])
+        raise Invalid(str(first["msg"]), where=Where(field=place.lstrip("."))) from error
 
 
-def _unknown(model: Any, document: object, path: str) -> Iterator[str]:
-    """Fields of the document that the model, which would ignore them, does not have."""
-    if not isinstance(document, Mapping):
-        return
-    fields = {field.alias or name: field.annotation for name, field in model.model_fields.items()}
-    for key, value in document.items():
-        place = f"{path}.{key}" if path else str(key)
+def _prepared(annotation: Any, value: Any, path: str) -> Any:
+    """The value with every quantity as its model wants it. Raises Invalid for a field that the model would ignore."""
+    kind, inside = _inner(annotation)
+    if kind is list and isinstance(value, list):
+        return [_prepared(inside, item, f"{path}[{number}]") for number, item in enumerate(value)]
+    if kind is dict and isinstance(value, Mapping):
+        return {key: _prepared(inside, item, f"{path}.{key}") for key, item in value.items()}
+    if not hasattr(kind, "model_fields"):
+        return value
+    if "actual_instance" in kind.model_fields:  # a text or a number, which pydantic does not see in a model
+        good = isinstance(value, str | int | float) and not isinstance(value, bool)
+        return kind(value) if good else value
+    if not isinstance(value, Mapping):
+        return value
+    fields = {field.alias or name: field.annotation for name, field in kind.model_fields.items()}
+    for key in value:
         if key not in fields:
-            yield place
-            continue
-        inner = next(_models(fields[key]), None)
-        if inner is not None:
-            for number, item in enumerate(value if isinstance(value, list) else [value]):
-                yield from _unknown(inner, item, f"{place}[{number}]" if isinstance(value, list) else place)
+            import difflib
+
+            near = difflib.get_close_matches(str(key), fields, 1)
+            hint = f"Did you mean {near[0]!r}?" if near else None
+            raise Invalid(f"There is no field {key!r}", where=Where(field=f"{path}.{key}"), hint=hint)
+    return {key: _prepared(fields[key], item, f"{path}.{key}") for key, item in value.items()}
 
 
-def _models(annotation: Any) -> Iterator[Any]:
-    if hasattr(annotation, "model_fields"):
-        yield annotation
-    for argument in getattr(annotation, "__args__", ()):
-        yield from _models(argument)
+def _inner(annotation: Any) -> tuple[Any, Any]:
+    """``Optional[List[X]]`` as (list, X), ``Dict[str, X]`` as (dict, X), a model as (model, None)."""
+    origin, arguments = get_origin(annotation), get_args(annotation)
+    if origin in {list, dict}:
+        return origin, arguments[-1]
+    if origin is None:
+        return annotation, None
+    for argument in arguments:
+        found = _inner(argument)
+        if found[0] in {list, dict} or hasattr(found[0], "model_fields"):
+            return found
+    return None, None
