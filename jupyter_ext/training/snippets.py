@@ -78,11 +78,11 @@ def subject(spec: Spec) -> tuple[str, str]:
             what += f", function={spec['function']!r}"
         return "from pathlib import Path\n", what
     if spec.get("source") is not None:
-        return f"source = {_quoted(_cell(spec))}\n", "source"
+        return f"source = {_quoted(cell(spec))}\n", "source"
     return "", str(spec.get("function") or "function")
 
 
-def _cell(spec: Spec) -> str:
+def cell(spec: Spec) -> str:
     """The source without the empty line that stood for the magic's own."""
     return str(spec["source"]).removeprefix("\n")
 
@@ -109,7 +109,7 @@ def magic(spec: Spec) -> str:
             words += ["--function", str(spec["function"])]
         return shlex.join([*words, *flags(spec)])
     if spec.get("source") is not None:
-        return f"{shlex.join(['%%train', *flags(spec)])}\n{_cell(spec)}"
+        return f"{shlex.join(['%%train', *flags(spec)])}\n{cell(spec)}"
     words = flags({name: value for name, value in spec.items() if name != "args"})
     call = ", ".join(f"{name}={value!r}" for name, value in (spec.get("args") or {}).items())
     return f"{shlex.join(['%%train', *words])}\n{spec.get('function') or 'function'}({call})"

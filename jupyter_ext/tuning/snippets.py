@@ -9,7 +9,7 @@ import shlex
 from collections.abc import Mapping
 from typing import Any
 
-from jupyter_ext.training.snippets import said, subject, text
+from jupyter_ext.training.snippets import cell, said, subject, text
 
 Spec = Mapping[str, Any]
 
@@ -60,7 +60,7 @@ def magic(spec: Spec) -> str:
         return shlex.join([*words, *flags(spec)])
     head = shlex.join(["%%tune", *flags(spec)])
     if spec.get("source") is not None:
-        return f"{head}\n{str(spec['source']).removeprefix(chr(10))}"
+        return f"{head}\n{cell(spec)}"
     names = ", ".join(f"{name}={name}" for name in spec.get("space") or {})
     return f"{head}\n{spec.get('function') or 'function'}({names})"
 
