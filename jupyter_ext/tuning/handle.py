@@ -283,6 +283,16 @@ class Experiment:
 
         remove(self._cluster, self.name)
 
+    def logs(
+        self, tail: int | None = None, *, follow: bool = False, stop: threading.Event | None = None
+    ) -> Iterator[str]:
+        """What its own process has to say; a trial's output is in ``trial(number).logs()``."""
+
+        def over() -> bool:
+            return (stop is not None and stop.is_set()) or self.finished
+
+        yield from self._cluster.logs("Experiment", self.name, tail=tail, follow=follow, stop=over)
+
     # For others
 
     def export(self, path: str | None = None) -> str:

@@ -152,12 +152,13 @@ class Controller:
             suggestion = self._suggest()
             if suggestion is None:
                 break
-            begun.append(self._ledger.open(suggestion, worker))
+            entry = self._ledger.open(suggestion, worker)
+            self._workers.occupy(entry)
+            begun.append(entry)
         if begun or ended:
             self._ledger.parallel = len(self._ledger.running)
             self._ledger.write(begun, ended)
         for entry in begun:
-            self._workers.occupy(entry)
             self._runner.follow(entry)
             self._runner.start(entry, self._workers.lease(entry))
 

@@ -100,6 +100,24 @@ class Study:
         )
 
 
+def frozen_study(space: Space, rows: Iterable[tuple[dict[str, Value], float]]) -> Any:
+    """A study that holds these trials and will have no others, for Optuna's analyses."""
+    import optuna
+
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    distributions = {name: _distribution(parameter) for name, parameter in space.items()}
+    study = optuna.create_study()
+    study.add_trials(
+        optuna.trial.create_trial(
+            params={name: _internal(parameter, values[name]) for name, parameter in space.items()},
+            distributions=distributions,
+            value=value,
+        )
+        for values, value in rows
+    )
+    return study
+
+
 @contextmanager
 def _quiet() -> Iterator[None]:
     """Optuna warns that some of its samplers may still change, and numpy's how a matrix was inverted."""

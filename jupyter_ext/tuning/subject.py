@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import difflib
 import inspect
-from collections.abc import Callable, Mapping
+import sys
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -49,6 +50,12 @@ def read(
     job: Mapping[str, Any],
 ) -> Subject:
     """Find out what ``what`` is, and store its code. Raises Invalid for what cannot be tuned."""
+    if what is None:  # nothing but the options is to be examined
+        return Subject(
+            "draft",
+            _template(command_job([*REMOTE, *_words(space)], amounts(resources), CONTAINER), space),
+            {CODE: "draft", TRIAL: "function"},
+        )
     if isinstance(what, Resource | Mapping):
         return _of_manifest(what, space)
     path = _path(what)
@@ -65,13 +72,17 @@ def read(
 
         return job_of(cluster, what, space, function, namespace, cell, framework, resources, job)
     _refuse(job, None)
-    taken, preload = _code(what, path, space, function, namespace, cell)
-    folders = [path.parent.resolve()] if path is not None else [Path.cwd()]
+    taken, folders = code_of(what, space, function, namespace, cell, {})
+    preload = codes.imports(path.read_text(encoding="utf-8") if path is not None else what)
     digest = codes.take(cluster.blobs, taken, folders)
-    words = [*REMOTE, *(f"--{name}=${{trialParameters.{name}}}" for name in space)]
+    words = [*REMOTE, *_words(space)]
     notes = {CODE: digest, TRIAL: "function", ENTRY: taken.name}
     notes |= {PRELOAD: ",".join(preload)} if preload else {}
     return Subject(taken.name, _template(command_job(words, amounts(resources), CONTAINER), space), notes)
+
+
+def _words(space: Space) -> list[str]:
+    return [f"--{name}=${{trialParameters.{name}}}" for name in space]
 
 
 def _refuse(job: Mapping[str, Any], framework: str | None) -> None:
@@ -97,34 +108,45 @@ def _path(what: Any) -> Path | None:
     return None
 
 
-def _code(
+def code_of(
     what: Any,
-    path: Path | None,
     space: Space,
     function: str | None,
     namespace: Mapping[str, Any] | None,
     cell: Any,
-) -> tuple[Code, list[str]]:
+    fixed: Mapping[str, Any],
+) -> tuple[Code, list[Path]]:
+    """The user's code, and the folders that its modules may be in. ``fixed`` are arguments that are not tuned."""
     from jupyter_ext.training import snapshot
 
+    folders = [Path.cwd()]
+    path = _path(what)
     if path is not None:
-        found = snapshot.of_file(path, function)
-        return found, codes.imports(path.expanduser().read_text(encoding="utf-8"))
+        return snapshot.of_file(path, function), [path.parent.resolve(), *folders]
+    if function is not None:
+        raise Invalid("Only a file has functions to choose from", where=Where(field="function"))
     if isinstance(what, str):
-        made = snapshot.of_source(what, namespace or {}, dict.fromkeys(space), cell)
-        return made, codes.imports(what)
+        names = _notebook() if namespace is None else namespace
+        return snapshot.of_source(what, names, dict.fromkeys((*space, *fixed)), cell), folders
     if not callable(what):
         raise Invalid(
             f"A {type(what).__name__} cannot be tuned",
             where=Where(field="what"),
             hint="Give a function, the text of a cell, a .py file, a notebook, or a TrainJob.",
         )
-    check_signature(what, space)
-    return snapshot.of_function(what, {}), codes.imports(what)
+    check_signature(what, {*space, *fixed})
+    return snapshot.of_function(what, {}), folders
 
 
-def check_signature(function: Callable[..., Any], space: Space) -> None:
-    """Raise Invalid if the function does not take exactly what the space, and its own defaults, give it."""
+def _notebook() -> Mapping[str, Any]:
+    """The names of the notebook, or of the program that calls."""
+    ipython = sys.modules.get("IPython")
+    shell = ipython.get_ipython() if ipython is not None else None
+    return shell.user_ns if shell is not None else vars(sys.modules["__main__"])
+
+
+def check_signature(function: Callable[..., Any], space: Collection[str]) -> None:
+    """Raise Invalid if the function does not take what the space gives it, or needs more."""
     try:
         parameters = inspect.signature(function).parameters
     except (TypeError, ValueError):
@@ -169,9 +191,7 @@ def _of_script(path: Path, space: Space, resources: Mapping[str, Any]) -> Subjec
         raise Invalid(f"It is not valid Python: {error.msg}", where=where) from None
     except (OSError, UnicodeDecodeError, ValueError) as error:
         raise Invalid(f"{path.name} cannot be read ({error})", where=Where(field="path")) from None
-    import sys
-
-    words = [sys.executable, str(full), *(f"--{name}=${{trialParameters.{name}}}" for name in space)]
+    words = [sys.executable, str(full), *_words(space)]
     return Subject(path.stem, _template(command_job(words, amounts(resources), CONTAINER), space))
 
 

@@ -131,6 +131,32 @@ def build(
     return _with_parallel(cluster, resource, parallel)
 
 
+def examine(
+    space: Mapping[str, Parameter | str] | None = None,
+    objective: str = "loss:min",
+    *,
+    algorithm: str = "random",
+    settings: Mapping[str, Any] | None = None,
+    trials: int | None = 20,
+    parallel: int | None = None,
+    early_stopping: str | Mapping[str, Any] | None = None,
+    max_failed: int | None = None,
+    name: str | None = None,
+    resources: Mapping[str, Any] | None = None,
+    additional: Iterable[str] = (),
+    resume: str = "LongRunning",
+    **_: Any,
+) -> Plan:
+    """Everything that ``tune`` refuses of its options, whatever is tuned. Raises as it does."""
+    resource = build(
+        discover.current(), None, space, objective, algorithm=algorithm, settings=settings, trials=trials,
+        parallel=parallel, early_stopping=early_stopping, max_failed=max_failed, name=name, framework=None,
+        resources=resources, additional=additional, resume=resume, function=None, namespace=None,
+        cell=None, labels=None, job={},
+    )  # fmt: skip
+    return check(resource)
+
+
 def _space(what: Any, given: Mapping[str, Parameter | str] | None) -> Space:
     if given is None and callable(what):
         from jupyter_ext.tuning.signature import space_of
@@ -182,6 +208,10 @@ def check(resource: Resource) -> Plan:
     cluster = discover.current()
     if plan.template.request is not None:
         cluster.leases.check(plan.template.request, Where(field="spec.trialTemplate.trialSpec"))
+    if plan.template.kind == "run":
+        from jupyter_ext.tuning.runs import check_template as check_run
+
+        check_run(cluster, plan.template.manifest)
     if plan.template.kind == "job":
         from jupyter_ext.tuning.jobs import check_template
 

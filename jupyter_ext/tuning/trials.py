@@ -145,18 +145,19 @@ def values(cluster: LocalCluster, uid: str, limit: int) -> list[tuple[dict[str, 
     return [(decode(text), float(value)) for text, value in found if isinstance(value, int | float)]
 
 
-def uids(cluster: LocalCluster, uid: str, names: Iterable[str] | None) -> list[tuple[str, int, str, str]]:
-    """Name, number, state and UID of trials, in order."""
+def latest(
+    cluster: LocalCluster, uid: str, most: int | None, names: Iterable[str] | None
+) -> list[tuple[str, int, str, str]]:
+    """Name, number, state and UID of trials, in order: the newest ``most``, or those of these names or numbers."""
+    wanted = None if names is None else set(names)
     with cluster.store.reading() as connection:
         rows = connection.execute(
-            "SELECT name, uid, status FROM resources WHERE owner = ? AND kind = 'Trial' ORDER BY id", (uid,)
+            "SELECT name, uid, status FROM resources WHERE owner = ? AND kind = 'Trial' ORDER BY id DESC LIMIT ?",
+            (uid, -1 if most is None else most),
         ).fetchall()
-    wanted = None if names is None else {str(name) for name in names}
     found = []
-    for name, identifier, text in rows:
+    for name, identifier, text in reversed(rows):
         number = name.rpartition("-")[2]
-        if wanted is not None and name not in wanted and number not in wanted:
-            continue
-        state = row(name, decode(text))["state"]
-        found.append((name, int(number), state, identifier))
+        if wanted is None or name in wanted or number in wanted:
+            found.append((name, int(number), row(name, decode(text))["state"], identifier))
     return found
