@@ -313,17 +313,22 @@ def _check_resume(resource: Resource, trials: int | None) -> None:
         raise Invalid(
             f"{trials!r} is not a number of trials", where=Where(field="trials"), hint="At least 1."
         )
-    if resource.phase == "SUCCEEDED" and (resource.spec.get("resumePolicy") or "Never") == "Never":
-        raise Conflict(
-            f"Experiment {resource.name} has succeeded and its resumePolicy is Never",
-            hint='Start it with resume="LongRunning" to go on after the last trial.',
-        )
+    require_resumable(resource)
     most = resource.spec.get("maxTrialCount")
     done = int(resource.status.get("trials") or 0)
     if trials is None and resource.phase == "SUCCEEDED" and most is not None and done >= most:
         raise Conflict(
             f"Experiment {resource.name} has had all its {most} trials",
             hint="Say how many more: resume(trials=10).",
+        )
+
+
+def require_resumable(resource: Resource) -> None:
+    """Raise Conflict for an experiment that has succeeded and is not to go on after that."""
+    if resource.phase == "SUCCEEDED" and (resource.spec.get("resumePolicy") or "Never") == "Never":
+        raise Conflict(
+            f"Experiment {resource.name} has succeeded and its resumePolicy is Never",
+            hint='Start it with resume="LongRunning" to go on after the last trial.',
         )
 
 

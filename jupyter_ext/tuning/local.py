@@ -31,8 +31,8 @@ if TYPE_CHECKING:
 
 TICK: Final = 0.05
 """Seconds between looks at reports, leases and jobs, which no file descriptor announces."""
-GRACE: Final = 5.0
-"""Seconds that a trial has to notice that it is stopped early."""
+REREAD: Final = 0.5
+"""Seconds between looks at the spec, which may be given more trials."""
 
 
 def reconcile(cluster: LocalCluster, resource: Resource, stop: threading.Event) -> None:
@@ -79,7 +79,8 @@ class Controller:
         self._medians = Medians(plan.stopping, plan.objective.sign) if plan.stopping else None
         self._forgiven = int(resource.status.get("forgiven") or 0)
         self._kill_at: dict[int, float] = {}
-        self._followed = 0.0
+        self._followed = self._reread_at = 0.0
+        self._generation = resource.generation
         self._exhausted = False
 
     def run(self) -> None:
@@ -91,6 +92,7 @@ class Controller:
             self._begin([])
             self._wait()
             self._look()
+            self._reread()
             end = self._over()
             self._ledger.save_if_due()
         if end is None and not self._asked_to_stop():
@@ -213,6 +215,24 @@ class Controller:
             self._runner.follow(entry)
             self._runner.start(entry, self._workers.lease(entry))
         self._finish(ended)
+
+    def _reread(self) -> None:
+        """Take up a change of the numbers of trials that somebody made meanwhile."""
+        moment = time.monotonic()
+        if moment - self._reread_at < REREAD:
+            return
+        self._reread_at = moment
+        with self._cluster.store.reading() as connection:
+            row = connection.execute(
+                "SELECT generation FROM resources WHERE uid = ?", (self._resource.uid,)
+            ).fetchone()
+        if row is None or row[0] == self._generation:
+            return
+        self._generation = row[0]
+        plan = specs.read(self._cluster.store.get(self._resource.kind, self._resource.name))
+        self._plan = plan
+        self._ledger.total = plan.max_trials
+        self._workers.resize(plan)
 
     def _report(self, entry: Entry, *, last: bool = False) -> None:
         points = self._runner.read(entry, last=last)

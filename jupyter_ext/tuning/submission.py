@@ -168,7 +168,9 @@ def _space(what: Any, given: Mapping[str, Parameter | str] | None) -> Space:
 
 
 def _settings(given: Mapping[str, Any] | None) -> dict[str, Any]:
-    listed = [{"name": str(key), "value": str(value)} for key, value in (given or {}).items()]
+    # Katib calls the seed of every algorithm random_state.
+    named = {"random_state" if key == "seed" else str(key): value for key, value in (given or {}).items()}
+    listed = [{"name": key, "value": str(value)} for key, value in named.items()]
     return {"algorithmSettings": listed} if listed else {}
 
 
@@ -262,11 +264,15 @@ def update(resource: Resource) -> Resource:
     if changed.spec == current.spec and changed.labels == current.labels:
         return current
     spec.read(changed)
+    more = (wanted.get("maxTrialCount") or 0) > (current.spec.get("maxTrialCount") or 0)
+    if more and current.phase == "SUCCEEDED":
+        from jupyter_ext.tuning.handle import require_resumable
+
+        require_resumable(current)
     stored = cluster.store.update(
         "Experiment", resource.name,
         lambda found: found.with_(spec={**found.spec, **wanted}, labels=changed.labels),
     )  # fmt: skip
-    more = (wanted.get("maxTrialCount") or 0) > (current.spec.get("maxTrialCount") or 0)
     if more and stored.finished:
         from jupyter_ext.tuning.handle import Experiment
 

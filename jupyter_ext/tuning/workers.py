@@ -31,10 +31,15 @@ class Workers:
         self._asked: set[int] = set()
         self._inside = _inside(resource)
         self.waiting = ""
-        self.count = plan.parallel
+        self.count = 0
         if self._request is not None:
             cluster.leases.check(self._request)
-            self.count = min(plan.parallel, fitting(cluster, self._request))
+        self.resize(plan)
+
+    def resize(self, plan: Plan) -> None:
+        """Take up how many trials are to run at once: not more than the machine has room for."""
+        room = fitting(self._cluster, self._request) if self._request is not None else plan.parallel
+        self.count = min(plan.parallel, room)
 
     def free(self, *, leased: bool) -> int | None:
         """The number of a worker without a trial, from 1; None if none has a lease."""
