@@ -32,6 +32,12 @@ def finite(points: Sequence[Point]) -> list[Point]:
     return [kept[round(position * stride)] for position in range(MOST)]
 
 
+def share(value: float, low: float, high: float) -> float:
+    """Give the place of a value between two others, from 0 to 1; the range may be all that a float can hold."""
+    width = high / 2 - low / 2
+    return min(max((value / 2 - low / 2) / width, 0.0), 1.0) if width > 0 else 0.0
+
+
 def curves_svg(label: str, series: Sequence[tuple[str, Sequence[Point]]]) -> str:
     """Draw some curves over one another on common axes; empty where there is nothing to draw."""
     drawn = [(name, finite(points)) for name, points in series]
@@ -40,13 +46,13 @@ def curves_svg(label: str, series: Sequence[tuple[str, Sequence[Point]]]) -> str
         return ""
     left, right = min(x for x, _ in every), max(x for x, _ in every)
     low, high = min(y for _, y in every), max(y for _, y in every)
-    across = (WIDTH - 2 * _PAD) / ((right - left) or 1.0)
-    up = (HEIGHT - 2 * _PAD) / ((high - low) or 1.0)
     lines = []
     for position, (name, points) in enumerate(drawn):
         variable, colour = COLOURS[position % len(COLOURS)]
         place = " ".join(
-            f"{_PAD + (x - left) * across:.1f},{HEIGHT - _PAD - (y - low) * up:.1f}" for x, y in points
+            f"{_PAD + share(x, left, right) * (WIDTH - 2 * _PAD):.1f},"
+            f"{HEIGHT - _PAD - share(y, low, high) * (HEIGHT - 2 * _PAD):.1f}"
+            for x, y in points
         )
         style = f"stroke:var({variable}, {colour})"
         if len(points) == 1:
@@ -73,5 +79,4 @@ def letters(values: Sequence[float], width: int = 24) -> str:
         stride = (len(kept) - 1) / (width - 1)
         kept = [kept[round(position * stride)] for position in range(width)]
     low, high = min(kept), max(kept)
-    scale = (len(_LEVELS) - 1) / ((high - low) or 1.0)
-    return "".join(_LEVELS[round((value - low) * scale)] for value in kept)
+    return "".join(_LEVELS[round(share(value, low, high) * (len(_LEVELS) - 1))] for value in kept)

@@ -38,18 +38,28 @@ _MORE = (
 _ARGUMENT = "args."
 
 
-def arguments(function: Callable[..., Any]) -> dict[str, str]:
-    """Give the arguments of a function that a form can ask for, with their defaults as texts."""
+def parameters(function: Callable[..., Any]) -> list[inspect.Parameter]:
+    """Give the arguments of a function that a form can ask for."""
     try:
-        parameters = inspect.signature(function).parameters.values()
+        found = inspect.signature(function).parameters.values()
     except (TypeError, ValueError):
-        return {}
+        return []
     named = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
+    return [item for item in found if item.kind in named]
+
+
+def arguments(function: Callable[..., Any]) -> dict[str, str]:
+    """Give those arguments with their defaults as texts."""
+    empty = inspect.Parameter.empty
     return {
-        item.name: "" if item.default is inspect.Parameter.empty else snippets.text(item.default)
-        for item in parameters
-        if item.kind in named
+        item.name: "" if item.default is empty else snippets.text(item.default)
+        for item in parameters(function)
     }
+
+
+def _is_text(item: inspect.Parameter) -> bool:
+    """Whether what is typed is the value itself, whatever it looks like."""
+    return isinstance(item.default, str) or item.annotation in {str, "str"}
 
 
 @dataclass
@@ -64,10 +74,11 @@ class FormModel:
     values: dict[str, str | bool] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self._defaults = arguments(self.function) if callable(self.function) else {}
+        self._parameters = parameters(self.function) if callable(self.function) else []
+        defaults = arguments(self.function) if callable(self.function) else {}
         given = self.values
         known = {name.removeprefix(_ARGUMENT): "" for name in given if name.startswith(_ARGUMENT)}
-        self._arguments = {**known, **self._defaults}
+        self._arguments = {**known, **defaults}
         start: dict[str, str | bool] = {"framework": "torch", "nodes": "1", "procs": "1", "checkpoint": False}
         for entry in self.entries:
             start.setdefault(entry.name, "")
@@ -118,16 +129,13 @@ class FormModel:
         return str(self.values.get(name) or "").strip()
 
     def _typed_arguments(self) -> dict[str, Any]:
-        found = {}
-        for name, default in self._arguments.items():
-            text = self._text(_ARGUMENT + name)
-            if text != default:
-                # What was text by default stays text, whatever it looks like.
-                known = self._defaults.get(name, "")
-                found[name] = (
-                    text if known and isinstance(options.literal(known), str) else options.literal(text)
-                )
-        return found
+        texts = {item.name for item in self._parameters if _is_text(item)}
+        typed = {name: self._text(_ARGUMENT + name) for name in self._arguments}
+        return {
+            name: text if name in texts else options.literal(text)
+            for name, text in typed.items()
+            if text != self._arguments[name]
+        }
 
     @classmethod
     def from_spec(cls, spec: Mapping[str, Any], function: Callable[..., Any] | None = None) -> FormModel:
@@ -162,11 +170,7 @@ class FormModel:
         submission.examine(**keywords(spec))
 
     def _required(self) -> list[str]:
-        if not callable(self.function):
-            return []
-        empty = inspect.Parameter.empty
-        parameters = inspect.signature(self.function).parameters
-        return [name for name in self._defaults if parameters[name].default is empty]
+        return [item.name for item in self._parameters if item.default is inspect.Parameter.empty]
 
     def code(self) -> str:
         """Give the Python that does the same."""

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from jupyter_ext.display.screen import Entry, Screen
 from jupyter_ext.errors import Invalid, KubeflowError, Where
+from jupyter_ext.training.forms import arguments
 from jupyter_ext.training.options import count, nodes
 from jupyter_ext.training.spec import FRAMEWORKS
 from jupyter_ext.tuning import snippets
@@ -69,7 +70,6 @@ class FormModel:
     def _found(self) -> dict[str, str]:
         """Give the parameters of the function, with the spaces that its defaults and annotations suggest."""
         from jupyter_ext import tuning
-        from jupyter_ext.training.forms import arguments
 
         if not callable(self.function):
             return {}
@@ -145,6 +145,8 @@ class FormModel:
             if spec.get(name) is not None:
                 values[name] = str(spec[name])
         values |= {str(name): str(text) for name, text in (spec.get("resources") or {}).items()}
+        for name in arguments(function) if function else ():
+            values |= parts(name, "")  # what the space does not name is fixed
         for name, text in (spec.get("space") or {}).items():
             values |= parts(name, str(text))
         return cls(function or spec.get("function"), spec.get("path"), values)

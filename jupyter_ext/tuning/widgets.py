@@ -131,19 +131,24 @@ def _table(resource: Resource, rows: Sequence[Mapping[str, Any]]) -> str:
         newest += [row for row in rows if row.get("name") == best]
     shown = []
     for row in newest:
-        bold = ("<b>", " ★</b>") if row.get("name") == best else ("", "")
+        first = row.get("name") == best
+        strong = _bold if first else escape
         values = row.get("parameters") or {}
         shown.append(
             (
-                f"{bold[0]}{row.get('number')}{bold[1]}",
+                strong(f"{row.get('number')}{' ★' if first else ''}"),
                 trial_state(str(row.get("state"))),
-                f"{bold[0]}{escape(look.number(row['value']))}</b>" if row.get("value") is not None else "",
+                strong(look.number(row["value"])) if row.get("value") is not None else "",
                 *(escape(look.number(values.get(name, ""))) for name in names),
                 escape(look.duration(row.get("seconds"))),
                 escape(str(row.get("reason") or "").split("\n", 1)[0][:100]),
             )
         )
     return look.table("Trials", ("Trial", "State", "Objective", *names, "Took", "Reason"), shown)
+
+
+def _bold(text: str) -> str:
+    return f"<b>{escape(text)}</b>"
 
 
 def trial_state(state: str) -> str:
