@@ -33,7 +33,7 @@ $(STAMPS)/venv:
 # An editable install: the Python is used where it lies, the front end is built by the same command.
 $(STAMPS)/install: $(STAMPS)/venv $(PACKAGING) $(FRONTEND)
 	@echo "Installing (the first time takes two or three minutes) …"
-	@$(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN)/python \
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python \
 	  --reinstall-package jupyter-kubeflow -e '.[$(EXTRAS)]'
 	@$(BIN)/python -m compileall -q jupyter_ext spawner  # also where PYTHONDONTWRITEBYTECODE is set
 	@touch $@
