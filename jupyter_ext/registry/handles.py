@@ -290,6 +290,15 @@ class Version(_Record):
         return found[0]
 
     @property
+    def is_whole(self) -> bool:
+        """Whether its files were registered."""
+        return bool(self._of("model-artifact"))
+
+    def forget(self) -> None:
+        """Ask for the artifacts again when they are wanted next."""
+        self._artifacts = None
+
+    @property
     def uri(self) -> str:
         """Where its files are."""
         return str(self.artifact.get("uri") or "")
@@ -332,7 +341,7 @@ class Version(_Record):
                 body = {"artifactType": "metric", "name": name, "value": float(value)}
                 self.registry.transport.ask("POST", f"model_versions/{self.id}/artifacts", body=body)
             self._change({}, metrics)
-        self._artifacts = None
+        self.forget()
 
     def alias(self, name: str) -> Version | None:
         """Let an alias mean this version; gives the version it meant before."""

@@ -18,6 +18,7 @@ URL: Final = "JUPYTER_KUBEFLOW_REGISTRY"
 TOKEN_FILE: Final = "JUPYTER_KUBEFLOW_REGISTRY_TOKEN_FILE"  # noqa: S105 - the name of a variable
 STORAGE: Final = "JUPYTER_KUBEFLOW_REGISTRY_STORAGE"
 _services: Final[dict[Path, Service]] = {}
+_remote: Final[dict[tuple[str | None, ...], Registry]] = {}
 _guard = threading.Lock()
 
 
@@ -71,6 +72,13 @@ def connect(
 def default() -> Registry:
     """That of ``$JUPYTER_KUBEFLOW_REGISTRY`` (a URL), else this profile's."""
     url = os.environ.get(URL)
-    if url:
-        return connect(url, token_file=os.environ.get(TOKEN_FILE), storage=os.environ.get(STORAGE))
-    return local()
+    if not url:
+        return local()
+    key = (url, os.environ.get(TOKEN_FILE), os.environ.get(STORAGE), str(home()))
+    with _guard:
+        known = _remote.get(key)
+    if known is None:
+        known = connect(url, token_file=key[1], storage=key[2])
+        with _guard:
+            _remote[key] = known
+    return known

@@ -81,8 +81,7 @@ class Registry:
                 self._own.note_produced(facts.digest)
             owner_model = self._model_for(name, owner or facts.author)
             made = self._version_for(owner_model, version, facts, description)
-            for body in facts.artifacts(name):
-                self.transport.ask("POST", f"model_versions/{made.id}/artifacts", body=body)
+            self._attach(made, facts.artifacts(name))
             if alias is not None:
                 owner_model.alias(alias, made)
         return made
@@ -100,7 +99,7 @@ class Registry:
     def _version_for(
         self, model: Model, version: str | int | None, facts: Facts, description: str | None
     ) -> Version:
-        """Make the version. On a server one without files is what a failed call left: it is gone on with."""
+        """Make the version. One without files is what a call that broke off left on a server: it is gone on with."""
         body = {
             "registeredModelId": model.id, "author": facts.author, "customProperties": facts.properties(),
             **({"description": description} if description else {}),
@@ -116,19 +115,26 @@ class Registry:
                 if version is None:
                     continue
                 there = model.version(chosen)
-                if there.version == chosen and not there.artifacts:
-                    there.record = self.transport.ask(
-                        "PATCH",
-                        f"model_versions/{there.id}",
-                        body={"customProperties": body["customProperties"]},
-                    )
-                    return there
+                if there.version == chosen and not there.is_whole:
+                    path = f"model_versions/{there.id}"
+                    changed = {"customProperties": body["customProperties"]}
+                    return Version(self, self.transport.ask("PATCH", path, body=changed), model)
                 raise Conflict(
                     f"{model.name} has a version {chosen} already",
                     where=Where(object=f"{model.name}:{chosen}"),
                     hint="A version never changes. Leave it out for the next number.",
                 ) from None
         raise Conflict(f"no number is free for a version of {model.name}", hint="Give version= yourself.")
+
+    def _attach(self, version: Version, bodies: list[dict[str, Any]]) -> None:
+        """The files come last: with them the version is whole."""
+        for body in sorted(bodies, key=lambda one: one["artifactType"] == "model-artifact"):
+            try:
+                self.transport.ask("POST", f"model_versions/{version.id}/artifacts", body=body)
+            except Conflict:  # there already, from a call that broke off
+                if body["artifactType"] == "model-artifact":
+                    raise
+        version.forget()
 
     def _next(self, model: Model) -> int:
         path = f"registered_models/{model.id}/versions"
@@ -250,7 +256,7 @@ class Registry:
             for body in bodies:
                 if body["artifactType"] == "model-artifact":
                     body["name"] = to
-                self.transport.ask("POST", f"model_versions/{made.id}/artifacts", body=body)
+            self._attach(made, bodies)
             if alias is not None:
                 model.alias(alias, made)
         return made

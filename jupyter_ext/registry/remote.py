@@ -31,6 +31,17 @@ class Denied(KubeflowError):
     status = 403
 
 
+class _Kept:
+    """A connection that is closed when nobody has it any more, or its thread is gone."""
+
+    def __init__(self, connection: http.client.HTTPConnection) -> None:
+        self.connection = connection
+        self.pid = os.getpid()
+
+    def __del__(self) -> None:
+        self.connection.close()
+
+
 class Remote:
     """One server. The token is given, or in a file that is read again when it changes."""
 
@@ -113,10 +124,7 @@ class Remote:
 
     def close(self) -> None:
         """Close this thread's connection."""
-        connection = getattr(self._local, "connection", None)
-        if connection is not None:
-            connection.close()
-            self._local.connection = None
+        self._local.kept = None
 
     def _exchange(self, method: str, target: str, body: bytes | None) -> tuple[int, bytes]:
         headers = {"Accept": "application/json"} | ({"Content-Type": "application/json"} if body else {})
@@ -145,15 +153,15 @@ class Remote:
 
     def _connection(self) -> tuple[http.client.HTTPConnection, bool]:
         """This thread's connection, and whether it is new; one of before a fork is not used."""
-        found = getattr(self._local, "connection", None)
-        if found is not None and self._local.pid == os.getpid():
-            return found, False
+        kept: _Kept | None = getattr(self._local, "kept", None)
+        if kept is not None and kept.pid == os.getpid():
+            return kept.connection, False
         made: http.client.HTTPConnection
         if self._context is not None:
             made = http.client.HTTPSConnection(self._host, self._port, timeout=SECONDS, context=self._context)
         else:
             made = http.client.HTTPConnection(self._host, self._port, timeout=SECONDS)
-        self._local.connection, self._local.pid = made, os.getpid()
+        self._local.kept = _Kept(made)
         return made, True
 
     def _current_token(self) -> str:
