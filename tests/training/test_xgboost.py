@@ -76,6 +76,19 @@ def test_code_written_for_upstreams_runtime_starts_its_own_tracker(tmp_path):
 
 
 @pytest.mark.slow
+def test_on_a_cluster_worker_0_runs_the_tracker(tmp_path):
+    """Where the runtime only says where it should be: what an exported job meets."""
+    source = TRAIN.format(install="from jupyter_ext.training.frameworks import collective; collective.install(serve=True)",
+                          arguments="")  # fmt: skip
+    script = tmp_path / "main.py"
+    script.write_text(source)
+    spec = job(tmp_path / "job", "xgboost", procs=2, command=("python", str(script)))
+    verdict, logs = run(spec)
+    assert verdict.ok, logs
+    check(logs)
+
+
+@pytest.mark.slow
 def test_a_killed_worker_fails_the_job_and_nothing_is_left(tmp_path):
     source = INSTALL + (
         "\nimport os, time, xgboost\nwith xgboost.collective.CommunicatorContext():\n"
@@ -99,6 +112,7 @@ def test_who_names_a_tracker_keeps_it(monkeypatch):
     given = []
     module = ModuleType("xgboost.collective")
     module.init = lambda **arguments: given.append(arguments)
+    module.finalize = lambda: None
     monkeypatch.setenv("DMLC_TRACKER_URI", "127.0.0.1")
     monkeypatch.setenv("DMLC_TRACKER_PORT", "9")
     monkeypatch.setenv("DMLC_TASK_ID", "1")

@@ -30,30 +30,57 @@ def arguments() -> dict[str, Any]:
     }
 
 
-def install() -> None:
-    """Complete ``xgboost.collective.init``, now or when it is imported; does nothing outside of a job."""
+def install(*, serve: bool = False) -> None:
+    """Complete ``xgboost.collective.init``, now or when it is imported; does nothing outside of a job.
+
+    ``serve``: worker 0 runs the tracker, as on a cluster, where upstream's runtime starts none.
+    """
     if not arguments():
         return
     if _MODULE in sys.modules:
-        complete(sys.modules[_MODULE])
+        complete(sys.modules[_MODULE], serve=serve)
     else:
-        sys.meta_path.insert(0, _Finder())
+        sys.meta_path.insert(0, _Finder(serve))
 
 
-def complete(module: ModuleType) -> None:
+def complete(module: ModuleType, *, serve: bool = False) -> None:
     """Make ``init`` add what its caller left out. Who names a tracker keeps it."""
-    original = module.init
+    begin, end = module.init, module.finalize
+    trackers: list[Any] = []
 
-    @functools.wraps(original)
+    @functools.wraps(begin)
     def init(**given: Any) -> None:
         own = {key.lower() for key in given}
-        original(**given if "dmlc_tracker_uri" in own else {**arguments(), **given})
+        if "dmlc_tracker_uri" in own:
+            begin(**given)
+            return
+        if serve and os.environ.get("DMLC_TASK_ID") == "0" and not trackers:
+            trackers.append(_tracker())
+        begin(**{**arguments(), **given})
 
-    module.init = init  # type: ignore[attr-defined]
+    @functools.wraps(end)
+    def finalize() -> None:
+        end()
+        while trackers:
+            trackers.pop().wait_for()
+
+    module.init, module.finalize = init, finalize  # type: ignore[attr-defined]
+
+
+def _tracker() -> Any:
+    from xgboost.tracker import RabitTracker
+
+    workers, port = int(os.environ["DMLC_NUM_WORKER"]), int(os.environ["DMLC_TRACKER_PORT"])
+    tracker = RabitTracker(host_ip="0.0.0.0", n_workers=workers, port=port, sortby="task")  # noqa: S104 - of a pod
+    tracker.start()
+    return tracker
 
 
 class _Finder(MetaPathFinder):
     """Steps aside at once when the one module it waits for is imported."""
+
+    def __init__(self, serve: bool) -> None:
+        self._serve = serve
 
     def find_spec(
         self,
@@ -68,19 +95,19 @@ class _Finder(MetaPathFinder):
 
         spec = importlib.util.find_spec(fullname)
         if spec is not None and spec.loader is not None:
-            spec.loader = _Completing(spec.loader)
+            spec.loader = _Completing(spec.loader, self._serve)
         return spec
 
 
 class _Completing(Loader):
     """The module's own loader, and what comes after it."""
 
-    def __init__(self, loader: Loader) -> None:
-        self._loader = loader
+    def __init__(self, loader: Loader, serve: bool) -> None:
+        self._loader, self._serve = loader, serve
 
     def create_module(self, spec: ModuleSpec) -> ModuleType | None:
         return self._loader.create_module(spec)
 
     def exec_module(self, module: ModuleType) -> None:
         self._loader.exec_module(module)
-        complete(module)
+        complete(module, serve=self._serve)
