@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import signal
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
@@ -230,6 +231,24 @@ def test_the_table_shows_metrics_and_deletes(lab, jobs):
     expect(grid.get_by_role("row").filter(has_text=names[1])).to_have_count(0)
 
 
+def test_jobs_side_by_side(lab, jobs, pictures):
+    names = [jobs(source(steps=30, pause=0.01), args={"lr": lr}) for lr in (0.1, 0.2)]
+    for name in names:
+        settled(row(lab, name), "SUCCEEDED")
+        section(lab).get_by_role("checkbox", name=f"Select {name}").check(force=True)
+    bar = section(lab).get_by_role("toolbar", name="Selected training jobs")
+    bar.get_by_role("button", name="Compare").click()
+    page = lab.page.locator(".jk-Compare:visible")
+    table = page.get_by_role("table").first
+    for text in (*names, "lr", "0.1", "0.2", "loss"):
+        expect(table).to_contain_text(text)
+    chart = page.get_by_role("figure", name="loss by step")
+    expect(chart.locator(".jk-mod-main")).to_have_count(2)
+    found = violations(lab.page, ".jk-Compare")
+    lab.page.screenshot(path=pictures / "training-compare.png")
+    assert found == []
+
+
 def test_the_active_cell_is_trained(lab, jobs):
     lab.write("cell.ipynb", notebook(cell("%%train --nodes 2\nprint('from a cell')")))
     lab.notebook("cell.ipynb")
@@ -285,3 +304,37 @@ def test_axe_finds_nothing_and_nothing_sticks_out(lab, jobs, pictures):
         wide = lab.panel.evaluate("node => node.scrollWidth - node.clientWidth")
         assert wide <= 0, f"something sticks out of the panel at {width}"
     assert {place: texts for place, texts in found.items() if texts} == {}
+
+
+def test_without_its_server_the_view_keeps_what_it_shows(lab, jobs, server):
+    name = jobs(source(steps=100, pause=0.05))
+    page = opened(lab, name)
+    expect(page.get_by_role("figure", name="loss by step")).to_be_visible()
+    server.stop(signal.SIGKILL)
+    expect(page.get_by_text(re.compile("does not answer"))).to_be_visible(timeout=30_000)
+    expect(page.get_by_role("figure", name="loss by step")).to_be_visible()
+    server.start()
+    # The job went on meanwhile; curves and state are read again.
+    settled(row(lab, name), "SUCCEEDED", timeout=60_000)
+    expect(page.get_by_text(re.compile("does not answer"))).to_have_count(0)
+    expect(page.get_by_role("table", name="Ranks of this job").locator('[data-rank="0"]')).to_have_attribute(
+        "data-state", "SUCCEEDED"
+    )
+
+
+def test_a_job_by_keyboard(lab, jobs):
+    name = jobs(source(steps=20, pause=0.01))
+    settled(row(lab, name), "SUCCEEDED")
+    section(lab).get_by_role("searchbox", name="Filter training jobs").focus()
+    keys = lab.page.keyboard
+    keys.type("plain")
+    keys.press("Tab")  # the row's checkbox
+    keys.press("Tab")
+    keys.press("Enter")
+    page = view(lab)
+    expect(page.get_by_role("figure", name="loss by step")).to_be_visible()
+    page.get_by_role("tab", name="Ranks").focus()
+    keys.press("ArrowRight")
+    expect(page.get_by_role("log", name="Log")).to_contain_text("of rank 0")
+    keys.press("ArrowRight")
+    expect(page.get_by_role("region", name="Asked for")).to_contain_text("plain")

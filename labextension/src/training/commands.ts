@@ -21,6 +21,7 @@ export const JOB_KINDS = ['TrainJob', 'PyTorchJob', 'TFJob', 'XGBoostJob'] as co
 
 export namespace TrainingCommandIDs {
   export const open = 'kubeflow:open-training-job';
+  export const compare = 'kubeflow:compare-training-jobs';
   export const showAll = 'kubeflow:open-training-jobs';
   export const create = 'kubeflow:new-training-job';
   export const trainCell = 'kubeflow:train-cell';

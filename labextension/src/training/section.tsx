@@ -65,6 +65,7 @@ export function trainingSection(kubeflow: IKubeflow): ISection {
       ),
       code: EXAMPLE
     },
+    compare: names => void kubeflow.execute(TrainingCommandIDs.compare, { names: [...names] }),
     columns: items => [
       {
         id: 'framework',

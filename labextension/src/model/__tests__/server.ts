@@ -2,13 +2,15 @@ import { DisposableDelegate } from '@lumino/disposable';
 
 import { KubeflowError } from '../errors';
 import { ResourceStore } from '../store';
-import type { IResourceEvent, IRun, IStepStatus, RunState } from '../types';
+import type { ICapability, IResourceEvent, IRun, IStepStatus, IWork, RunState } from '../types';
 import { Clock } from './clock';
 
 /** A server in memory, and a store that talks to it. */
 export class Server {
   readonly clock = new Clock();
   readonly runs = new Map<string, IRun>();
+  readonly jobs = new Map<string, IWork>();
+  capabilities: Record<string, ICapability> | undefined;
   readonly asked: string[] = [];
   version = 100;
   /** Failure of every request, if any. */
@@ -80,21 +82,31 @@ export class Server {
     });
   }
 
+  emit(event: IResourceEvent): void {
+    this._listen?.(event);
+  }
+
   private _answer(path: string): unknown {
     this.asked.push(path);
     if (this.failure) {
       throw this.failure;
     }
     if (path === 'status') {
-      return { version: this.serverVersion, cluster: { kind: 'local' } };
+      return {
+        version: this.serverVersion,
+        cluster: { kind: 'local', capabilities: this.capabilities }
+      };
     }
     const [resource, query] = path.split('?');
     const [plural, name] = resource.split('/');
     if (plural === 'recurringruns') {
       return { items: [], resourceVersion: this.version, more: false };
     }
+    if (!name && plural !== 'runs') {
+      throw new KubeflowError('no such kind', { status: 404 });
+    }
     if (name) {
-      const run = this.runs.get(name);
+      const run = plural === 'trainjobs' ? this.jobs.get(name) : this.runs.get(name);
       if (!run) {
         throw new KubeflowError('no such run', { status: 404 });
       }

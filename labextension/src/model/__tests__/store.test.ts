@@ -225,3 +225,61 @@ describe('a watched run', () => {
     assert.equal(calls, 0);
   });
 });
+
+describe('other kinds', () => {
+  test('are read only where the server has them, and fail alone', async () => {
+    const server = await started();
+    assert.ok(!server.asked.some(path => path.startsWith('trainjobs')));
+    server.capabilities = { training: { available: true }, tuning: { available: false } };
+    await server.store.refresh();
+    await server.store.refresh();
+    assert.ok(server.asked.some(path => path.startsWith('trainjobs')));
+    assert.ok(!server.asked.some(path => path.startsWith('experiments')));
+    assert.equal(server.store.connection, 'live');
+    assert.equal(server.store.list('TrainJob').error?.status, 404);
+    assert.equal(server.store.runs.items.length, 3);
+  });
+
+  test('show their events, each in its own list', async () => {
+    const server = await started();
+    const heard: string[] = [];
+    server.store.heard.connect((_, event) => {
+      heard.push(event.kind);
+    });
+    server.jobs.set('run-0', {
+      kind: 'TrainJob',
+      metadata: { name: 'run-0', uid: 'job', resourceVersion: '200' },
+      spec: {},
+      status: { phase: 'RUNNING', progress: 0.1 }
+    });
+    const event = { kind: 'TrainJob', name: 'run-0', uid: 'job', phase: 'RUNNING' as const };
+    server.emit({ ...event, type: 'ADDED', resourceVersion: 200 });
+    await server.clock.go(100);
+    server.emit({ ...event, type: 'MODIFIED', resourceVersion: 201, progress: 0.7 });
+    await server.clock.go(16);
+    assert.equal(server.store.list('TrainJob').get('run-0')?.status.progress, 0.7);
+    assert.equal(server.store.runs.get('run-0')?.status.phase, 'SUCCEEDED');
+    assert.deepEqual(heard, ['TrainJob', 'TrainJob']);
+    server.emit({ kind: 'Trial', name: 't', uid: 't', type: 'ADDED', resourceVersion: 202 });
+    assert.equal(heard.length, 3);
+    assert.equal(server.store.list('Trial').items.length, 0);
+  });
+
+  test('one of them is followed in full', async () => {
+    const server = await started();
+    server.jobs.set('fit', {
+      kind: 'TrainJob',
+      metadata: { name: 'fit', uid: 'job', resourceVersion: '200' },
+      spec: {},
+      status: { phase: 'RUNNING' }
+    });
+    const watch = server.store.follow('TrainJob', 'fit');
+    await server.clock.go(10);
+    assert.equal(watch.item?.status.phase, 'RUNNING');
+    const event = { kind: 'TrainJob', name: 'fit', uid: 'job', type: 'MODIFIED' as const };
+    server.emit({ ...event, resourceVersion: 201, phase: 'FAILED', reason: 'Rank 1 failed.' });
+    assert.equal(watch.item?.status.reason, 'Rank 1 failed.');
+    assert.ok(watch.item?.status.completionTime);
+    watch.dispose();
+  });
+});

@@ -1,17 +1,13 @@
 import * as React from 'react';
 
-import { duration, number } from '../../format';
 import { compareCode } from '../../model/actions';
-import type { IComparison, ICompareRow } from '../../model/comparison';
-import { deltas, extremes, sections, shares } from '../../model/comparison';
+import type { IComparison } from '../../model/comparison';
+import { sections } from '../../model/comparison';
 import { parseUnified } from '../../model/diff';
-import type { Json } from '../../model/types';
+import { CompareTable } from '../../ui/compare';
 import { useFetched, useKubeflow, useSignal, useTrans } from '../../ui/context';
 import { Button, ErrorLine, Fold } from '../../ui/controls';
-import { StateBadge } from '../../ui/state';
-import { RelativeTime } from '../../ui/time';
 import { Diff } from '../run/code';
-import { valueText } from '../run/header';
 import { ArtifactView } from '../run/values';
 
 /** Runs as columns. What differs comes first; what is the same can be left out. */
@@ -70,31 +66,29 @@ function Comparison(props: {
   only: boolean;
 }): JSX.Element {
   const { comparison, only } = props;
-  const trans = useTrans();
+  const { trans, resources, openRun } = useKubeflow();
+  const { titles, facts } = words(trans);
   const shown = sections(comparison.rows, only);
   const code = Object.entries(comparison.code).filter(([, diffs]) => diffs.some(Boolean));
   const artifacts = Object.entries(comparison.artifacts);
   return (
     <div className="jk-Compare-body">
       <div className="jk-ScrollX" role="region" aria-label={trans.__('Comparison')} tabIndex={0}>
-        <table className="jk-Compare-table">
-          <ColumnHeads names={props.names} onNames={props.onNames} />
-          {shown.map(section => (
-            <tbody key={section.name}>
-              <tr className="jk-Compare-section">
-                <th scope="rowgroup" colSpan={props.names.length + 1}>
-                  {sectionTitle(section.name, trans)}
-                  <span className="jk-Count">
-                    {trans._n('%1 difference', '%1 differences', section.differing)}
-                  </span>
-                </th>
-              </tr>
-              {section.rows.map(row => (
-                <CompareRow key={row.name} row={row} />
-              ))}
-            </tbody>
-          ))}
-        </table>
+        <CompareTable
+          columns={props.names.map(name => {
+            const run = resources.runs.get(name);
+            return {
+              name,
+              state: run?.status.phase,
+              created: run?.metadata.creationTimestamp,
+              open: () => void openRun(name)
+            };
+          })}
+          sections={shown}
+          titles={titles}
+          facts={facts}
+          onNames={props.onNames}
+        />
         {!shown.length && <p className="jk-Quiet">{trans.__('The runs do not differ.')}</p>}
       </div>
       {artifacts.length > 0 && <ArtifactRows artifacts={artifacts} names={comparison.runs} />}
@@ -103,173 +97,28 @@ function Comparison(props: {
   );
 }
 
-function ColumnHeads(props: {
-  names: readonly string[];
-  onNames: (names: readonly string[]) => void;
-}): JSX.Element {
-  const kubeflow = useKubeflow();
-  const { trans, resources } = kubeflow;
-  return (
-    <thead>
-      <tr>
-        <th scope="col">
-          <span className="jk-visuallyHidden">{trans.__('What')}</span>
-        </th>
-        {props.names.map((name, index) => {
-          const run = resources.runs.get(name);
-          return (
-            <th key={name} scope="col">
-              <div className="jk-Compare-column">
-                <button
-                  type="button"
-                  className="jk-Link jk-Ellipsis"
-                  title={name}
-                  onClick={() => void kubeflow.openRun(name)}
-                >
-                  {name}
-                </button>
-                {props.names.length > 2 && (
-                  <button
-                    type="button"
-                    className="jk-Button jk-mod-icon"
-                    aria-label={trans.__('Leave out %1', name)}
-                    title={trans.__('Leave out')}
-                    onClick={() => props.onNames(props.names.filter(each => each !== name))}
-                  >
-                    ✕
-                  </button>
-                )}
-              </div>
-              <div className="jk-Compare-sub">
-                {run && <StateBadge state={run.status.phase} />}
-                {run && <RelativeTime time={run.metadata.creationTimestamp} />}
-                {index === 0 && <span className="jk-Muted">{trans.__('reference')}</span>}
-              </div>
-            </th>
-          );
-        })}
-      </tr>
-    </thead>
-  );
-}
-
-function sectionTitle(name: string, trans: ReturnType<typeof useTrans>): string {
-  const titles: Record<string, string> = {
-    run: trans.__('Run'),
-    parameters: trans.__('Parameters'),
-    metrics: trans.__('Metrics'),
-    states: trans.__('States'),
-    seconds: trans.__('Durations'),
-    cached: trans.__('Cache'),
-    outputs: trans.__('Outputs')
+function words(trans: ReturnType<typeof useTrans>): {
+  titles: Record<string, string>;
+  facts: Record<string, string>;
+} {
+  return {
+    titles: {
+      run: trans.__('Run'),
+      parameters: trans.__('Parameters'),
+      metrics: trans.__('Metrics'),
+      states: trans.__('States'),
+      seconds: trans.__('Durations'),
+      cached: trans.__('Cache'),
+      outputs: trans.__('Outputs')
+    },
+    facts: {
+      state: trans.__('State'),
+      seconds: trans.__('Duration'),
+      python: trans.__('Python'),
+      commit: trans.__('Commit'),
+      notebook: trans.__('Notebook')
+    }
   };
-  return titles[name] ?? name;
-}
-
-function CompareRow(props: { row: ICompareRow }): JSX.Element {
-  const { row } = props;
-  const trans = useTrans();
-  const bars = row.section === 'metrics' || row.section === 'seconds';
-  const lengths = bars ? shares(row.values) : [];
-  const away = bars ? deltas(row.values) : [];
-  const ends = row.section === 'metrics' ? extremes(row.values) : null;
-  return (
-    <tr className={row.differs ? 'jk-mod-differs' : undefined}>
-      <th scope="row" dir="auto" title={row.name}>
-        {row.section === 'run' ? factTitle(row.name, trans) : row.name}
-        {row.differs && <span className="jk-visuallyHidden"> ({trans.__('differs')})</span>}
-      </th>
-      {row.values.map((value, index) => (
-        <td key={index} className={bars ? 'jk-Number' : undefined}>
-          <Cell row={row} value={value} />
-          <Delta row={row} value={away[index]} />
-          {ends?.most.includes(index) && (
-            <span className="jk-Compare-mark" title={trans.__('Highest')}>
-              ▲<span className="jk-visuallyHidden"> {trans.__('highest')}</span>
-            </span>
-          )}
-          {ends?.least.includes(index) && (
-            <span className="jk-Compare-mark" title={trans.__('Lowest')}>
-              ▼<span className="jk-visuallyHidden"> {trans.__('lowest')}</span>
-            </span>
-          )}
-          {bars && (
-            <span className="jk-Compare-bar" aria-hidden="true">
-              <i style={{ width: `${100 * (lengths[index] ?? 0)}%` }} />
-            </span>
-          )}
-        </td>
-      ))}
-    </tr>
-  );
-}
-
-function factTitle(name: string, trans: ReturnType<typeof useTrans>): string {
-  const titles: Record<string, string> = {
-    state: trans.__('State'),
-    seconds: trans.__('Duration'),
-    python: trans.__('Python'),
-    commit: trans.__('Commit'),
-    notebook: trans.__('Notebook')
-  };
-  return titles[name] ?? name;
-}
-
-/** Against the first run, with its sign. */
-function Delta(props: { row: ICompareRow; value: number | null | undefined }): JSX.Element | null {
-  const { row, value } = props;
-  if (value === null || value === undefined) {
-    return null;
-  }
-  const size = Math.abs(value);
-  const text = row.section === 'seconds' ? duration(size) : number(size);
-  return (
-    <span className="jk-Compare-delta">
-      {value > 0 ? '+' : '−'}
-      {text}
-    </span>
-  );
-}
-
-function Cell(props: { row: ICompareRow; value: Json }): JSX.Element {
-  const { row, value } = props;
-  const trans = useTrans();
-  if (value === null || value === undefined) {
-    return <span className="jk-Muted">–</span>;
-  }
-  if (row.section === 'states' || (row.section === 'run' && row.name === 'state')) {
-    return <StateBadge state={String(value)} />;
-  }
-  if (row.section === 'seconds' || (row.section === 'run' && row.name === 'seconds')) {
-    return <>{duration(Number(value))}</>;
-  }
-  if (row.section === 'cached') {
-    return <>{value ? trans.__('From cache') : trans.__('Ran')}</>;
-  }
-  if (typeof value === 'number') {
-    return <span title={String(value)}>{number(value)}</span>;
-  }
-  if (row.section === 'outputs' && Array.isArray(value)) {
-    return (
-      <span dir="auto" title={value.map(String).join('\n')}>
-        {String(value[0] ?? '')} <code className="jk-Muted">{digest(value[1])}</code>
-      </span>
-    );
-  }
-  const text = valueText(value);
-  return row.section === 'run' && row.name === 'notebook' ? (
-    <code title={text}>{digest(text)}</code>
-  ) : (
-    <span dir="auto" title={text}>
-      {text}
-    </span>
-  );
-}
-
-function digest(value: Json): string {
-  return String(value ?? '')
-    .replace(/^b3:/, '')
-    .slice(0, 8);
 }
 
 function ArtifactRows(props: {

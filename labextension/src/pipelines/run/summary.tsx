@@ -2,10 +2,13 @@ import * as React from 'react';
 
 import { bytes, duration, elapsed, exact, number } from '../../format';
 import { isFinished } from '../../model/states';
-import type { IRun, IStep, IStepStatus } from '../../model/types';
+import { KINDS } from '../../model/kinds';
+import { keyOf, newestFirst, splitKey } from '../../model/merge';
+import type { IRun, IStep, IStepStatus, IWork } from '../../model/types';
 import { CommandIDs } from '../../tokens';
 import { useKubeflow, useNow } from '../../ui/context';
 import { Button } from '../../ui/controls';
+import { useFound } from '../../ui/resources';
 import { StateBadge } from '../../ui/state';
 import { Elapsed } from '../../ui/time';
 import { Place } from './banner';
@@ -47,6 +50,7 @@ export function StepSummary(props: {
       <Cache run={run} status={status} />
       <Resources status={status} step={step} />
       <Metrics status={status} />
+      <Started run={run} status={status} />
       <div className="jk-Summary-actions">
         {path && step?.cells[0] && (
           <Button
@@ -74,6 +78,48 @@ export function StepSummary(props: {
       </div>
     </div>
   );
+}
+
+/** What the step started itself: training jobs, experiments. */
+function Started(props: { run: IRun; status: IStepStatus }): JSX.Element | null {
+  const { run, status } = props;
+  const kubeflow = useKubeflow();
+  const { trans } = kubeflow;
+  const keys = useFound(
+    KINDS.map(({ kind }) => kind),
+    lists =>
+      newestFirst(
+        lists.map(list => list.items.filter(item => isInside(item, run, status.name)))
+      ).map(keyOf)
+  );
+  if (!keys.length) {
+    return null;
+  }
+  return (
+    <section aria-label={trans.__('Started here')}>
+      <h3>{trans.__('Started here')}</h3>
+      <ul className="jk-Plain">
+        {keys.map(splitKey).map(({ kind, name }) => (
+          <li key={name}>
+            <button
+              type="button"
+              className="jk-Link"
+              onClick={() => void kubeflow.open(kind, name)}
+            >
+              {name}
+            </button>{' '}
+            <StateBadge state={kubeflow.resources.list(kind).get(name)?.status.phase} />
+          </li>
+        ))}
+      </ul>
+    </section>
+  );
+}
+
+/** Whoever starts something inside a step notes the holder of the step's resources: `UID/STEP`. */
+function isInside(item: IWork, run: IRun, step: string): boolean {
+  const place = item.metadata.annotations?.['jupyter-kubeflow.org/inside'];
+  return place === `${run.metadata.uid}/${step}`;
 }
 
 function Times(props: { status: IStepStatus }): JSX.Element {

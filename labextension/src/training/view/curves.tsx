@@ -3,58 +3,17 @@ import * as React from 'react';
 import { ChartCursor } from '../../chart/cursor';
 import { Lines } from '../../chart/lines';
 import { nearest } from '../../chart/smooth';
-import { bytes, clock, duration, millis, number, percent } from '../../format';
-import { pluralOf } from '../../model/kinds';
+import { bytes, number, percent } from '../../format';
 import { isActive } from '../../model/states';
-import { useKubeflow, useSeen, useSignal } from '../../ui/context';
+import { useKubeflow } from '../../ui/context';
 import { ErrorLine } from '../../ui/controls';
 import type { ICurveOptions, IMetricChart, ISystemChart } from '../model/charts';
 import { metricCharts, systemCharts } from '../model/charts';
-import { CurvesFeed } from '../model/curves';
-import type { ICurvesPage, ITrainJob } from '../model/types';
-
-/** Seconds since the start, with parts of them where they matter. */
-function since(seconds: number): string {
-  return seconds > 0 && seconds < 10 ? duration(seconds) : clock(seconds);
-}
-
-/** The points of a job: read while somebody looks, and only what is new. */
-function useCurves(job: ITrainJob): CurvesFeed {
-  const kubeflow = useKubeflow();
-  const seen = useSeen();
-  const path = `${pluralOf(job.kind)}/${encodeURIComponent(job.metadata.name)}:curves`;
-  const { uid } = job.metadata;
-  const feed = React.useMemo(
-    () =>
-      new CurvesFeed({
-        read: (since, limit) =>
-          kubeflow.request<ICurvesPage>(path, { method: 'POST', body: { since, limit } }),
-        later: (call, milliseconds) => {
-          const timer = window.setTimeout(call, milliseconds);
-          return () => window.clearTimeout(timer);
-        }
-      }),
-    // A job of the same name that was made anew has curves of its own.
-    // eslint-disable-next-line react-hooks/exhaustive-deps
-    [kubeflow, path, uid]
-  );
-  const active = isActive(job.status.phase) && job.status.phase !== 'PAUSED';
-  React.useEffect(() => {
-    if (seen) {
-      feed.follow(active);
-      return () => feed.pause();
-    }
-    return undefined;
-  }, [feed, active, seen]);
-  useSignal(feed.changed);
-  return feed;
-}
-
-function startOf(job: ITrainJob, feed: CurvesFeed): number {
-  const first = feed.curves.series.map(series => series.times[0] ?? Infinity);
-  const started = millis(job.status.startTime);
-  return Math.min(started === null ? Infinity : started / 1000, ...first);
-}
+import type { ISeries } from '../model/curves';
+import type { ITrainJob } from '../model/types';
+import { CurveBar } from './bar';
+import { startOf, useFeeds } from './feeds';
+import { secondsText } from './words';
 
 /** A chart for each metric, and below what the job used meanwhile. */
 export function CurvesPane(props: {
@@ -64,8 +23,10 @@ export function CurvesPane(props: {
 }): JSX.Element {
   const { job, options } = props;
   const { trans } = useKubeflow();
-  const feed = useCurves(job);
-  const count = useSignal(feed.changed);
+  const {
+    feeds: [feed],
+    count
+  } = useFeeds([job]);
   const cursor = React.useMemo(() => new ChartCursor(), []);
   const series = feed.curves.series;
   const start = startOf(job, feed);
@@ -89,7 +50,7 @@ export function CurvesPane(props: {
     <section className="jk-Curves" aria-label={trans.__('Curves')}>
       {feed.error && !feed.loaded && <ErrorLine error={feed.error} />}
       {metrics.length > 0 && (
-        <CurveBar options={options} onOptions={props.onOptions} many={severalRanks(metrics)} />
+        <CurveBar options={options} onOptions={props.onOptions} ranks={severalRanks(series)} />
       )}
       {metrics.length ? (
         <div className="jk-Curves-grid">
@@ -120,11 +81,9 @@ export function CurvesPane(props: {
   );
 }
 
-function severalRanks(charts: readonly IMetricChart[]): boolean {
-  return charts.some(
-    ({ lines }) =>
-      lines.some(line => line.weight === 'thin') || lines[0]?.name !== lines[lines.length - 1]?.name
-  );
+function severalRanks(series: readonly ISeries[]): boolean {
+  const ranks = series.filter(({ name }) => !name.startsWith('system/')).map(({ rank }) => rank);
+  return new Set(ranks).size > 1;
 }
 
 function NoCurves(props: { job: ITrainJob; loaded: boolean }): JSX.Element {
@@ -144,60 +103,6 @@ function NoCurves(props: { job: ITrainJob; loaded: boolean }): JSX.Element {
         <p className="jk-Muted">
           {trans.__('In the code:')} <code>kf.report(loss=loss, step=step)</code>
         </p>
-      )}
-    </div>
-  );
-}
-
-function CurveBar(props: {
-  options: ICurveOptions;
-  onOptions: (change: Partial<ICurveOptions>) => void;
-  many: boolean;
-}): JSX.Element {
-  const { options, onOptions } = props;
-  const { trans } = useKubeflow();
-  const id = React.useId();
-  return (
-    <div className="jk-Curves-bar" role="toolbar" aria-label={trans.__('How curves are drawn')}>
-      <label htmlFor={`${id}-x`}>{trans.__('Over')}</label>
-      <select
-        id={`${id}-x`}
-        className="jk-Select"
-        value={options.x}
-        onChange={event => onOptions({ x: event.target.value as ICurveOptions['x'] })}
-      >
-        <option value="step">{trans.__('Step')}</option>
-        <option value="time">{trans.__('Time')}</option>
-      </select>
-      <label htmlFor={`${id}-smooth`}>{trans.__('Smoothing')}</label>
-      <input
-        id={`${id}-smooth`}
-        type="range"
-        min={0}
-        max={0.99}
-        step={0.01}
-        value={options.smoothing}
-        aria-valuetext={percent(options.smoothing)}
-        onChange={event => onOptions({ smoothing: Number(event.target.value) })}
-      />
-      <output htmlFor={`${id}-smooth`}>{options.smoothing.toFixed(2)}</output>
-      <label>
-        <input
-          type="checkbox"
-          checked={options.log}
-          onChange={event => onOptions({ log: event.target.checked })}
-        />
-        {trans.__('Log scale')}
-      </label>
-      {(props.many || !options.ranks) && (
-        <label>
-          <input
-            type="checkbox"
-            checked={options.ranks}
-            onChange={event => onOptions({ ranks: event.target.checked })}
-          />
-          {trans.__('Ranks')}
-        </label>
       )}
     </div>
   );
@@ -225,7 +130,7 @@ function MetricChart(props: {
         label={trans.__('%1 by %2', chart.name, byTime ? trans.__('time') : trans.__('step'))}
         x={
           byTime
-            ? { name: trans.__('Time'), format: since, domain: [0, props.until] }
+            ? { name: trans.__('Time'), format: secondsText, domain: [0, props.until] }
             : {
                 name: trans.__('Step'),
                 fromCursor: at => steps[nearest(times, at)] ?? 0,
@@ -270,7 +175,7 @@ function SystemChart(props: {
         label={trans.__('%1 over time', titles[chart.id])}
         x={{
           name: trans.__('Time'),
-          format: since,
+          format: secondsText,
           domain: [0, props.until]
         }}
         y={{
