@@ -37,7 +37,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _call(command: str, args: object) -> int:
     from jupyter_ext.errors import KubeflowError
 
-    from . import anything, commands, jobs, running, schedules
+    from . import anything, commands, jobs, models, running, schedules
 
     functions = {
         **running.COMMANDS,
@@ -45,6 +45,7 @@ def _call(command: str, args: object) -> int:
         **schedules.COMMANDS,
         **anything.COMMANDS,
         **jobs.COMMANDS,
+        **models.COMMANDS,
     }
     try:
         return functions[command](args)

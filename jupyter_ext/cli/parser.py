@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 from jupyter_ext.training.options import count
 from jupyter_ext.training.options import seconds as duration
 
+from . import models
+
 if TYPE_CHECKING:
     _Commands = argparse._SubParsersAction[argparse.ArgumentParser]  # noqa: SLF001 - argparse names it no other way
 
@@ -47,6 +49,7 @@ def build() -> argparse.ArgumentParser:
     _looking(commands)
     _changing(commands)
     _schedules(commands)
+    models.parser(commands)
     return parser
 
 
@@ -144,8 +147,8 @@ def _jobs(commands: _Commands) -> None:
     from jupyter_ext.tuning import options as tuning
 
     about = {
-        "train": "train: run a script, or one function of it, on several processes",
-        "tune": "tune: try a script, or one function of it, with many parameters",
+        "train": "run a script, or one function of it, on several processes",
+        "tune": "try a script, or one function of it, with many parameters",
     }
     for name, found in (("train", training.OPTIONS), ("tune", tuning.OPTIONS)):
         parser = _add(commands, name, about[name], epilog=_FILES[name] + "\n\n" + _EXIT)

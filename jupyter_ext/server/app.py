@@ -44,9 +44,13 @@ class KubeflowServer(ExtensionApp):
 
     def initialize_handlers(self) -> None:
         """Add the routes."""
+        from jupyter_ext.registry.mounted import handlers as registry
+
         from .routes import routes
 
         self.handlers.extend((route.pattern, route.handler) for route in routes())
+        # The registry speaks upstream's own protocol, below a path of its own.
+        self.handlers.extend(registry())
 
     async def _start_jupyter_server_extension(self, serverapp: ServerApp) -> None:
         """Start what runs beside the requests, once the server answers them."""
