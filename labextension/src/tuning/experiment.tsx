@@ -57,7 +57,7 @@ export class ExperimentView extends ResourceView<ExperimentPlace> {
     if (item) {
       this.title.label = experimentTitle(item);
       this.title.caption = `${experimentTitle(item)}\n${this.resource}`;
-      if (this.isVisible) {
+      if (this.isVisible && !this._watch.error) {
         this._feed.poke();
       }
     }

@@ -13,9 +13,12 @@ export function Text(
   const id = React.useId();
   const { suggestions = [] } = props;
   return (
-    <label>
-      <span>{props.label}</span>
+    <div className="jk-TuneField">
+      <label htmlFor={id}>
+        <span>{props.label}</span>
+      </label>
       <input
+        id={id}
         value={props.value}
         placeholder={props.hint}
         list={suggestions.length ? `${id}-list` : undefined}
@@ -38,7 +41,7 @@ export function Text(
           {props.problem}
         </span>
       )}
-    </label>
+    </div>
   );
 }
 
@@ -48,9 +51,12 @@ export function Choice(
   const id = React.useId();
   const said = [props.note && `${id}-note`, props.problem && `${id}-problem`].filter(Boolean);
   return (
-    <label>
-      <span>{props.label}</span>
+    <div className="jk-TuneField">
+      <label htmlFor={id}>
+        <span>{props.label}</span>
+      </label>
       <select
+        id={id}
         value={props.value}
         aria-invalid={props.problem ? true : undefined}
         aria-describedby={said.join(' ') || undefined}
@@ -72,7 +78,7 @@ export function Choice(
           {props.problem}
         </span>
       )}
-    </label>
+    </div>
   );
 }
 

@@ -22,7 +22,7 @@ import { rowOf } from '../model/space';
 import { Check, Choice, Text } from './fields';
 import { SpaceRows } from './rows';
 import type { ISource, ISources } from './sources';
-import { bodyText, fileSource, notebookSource, tuneInKernel } from './sources';
+import { bodyText, fileSource, notebookSource, runDefinition, tuneInKernel } from './sources';
 
 type Change = (part: Partial<IDraft>) => void;
 
@@ -44,12 +44,13 @@ function ExperimentForm(props: IFormProps & { sources: ISources }): JSX.Element 
   const wrong = problems.count
     ? trans._n('One field needs to be mended.', '%1 fields need to be mended.', problems.count)
     : null;
-  const submit = async () => {
+  const submit = async (first?: () => Promise<unknown>) => {
     if (wrong) {
       return;
     }
     setRefusal(null);
     try {
+      await first?.();
       const name = await start(draft, sources, kubeflow);
       onDone();
       await kubeflow.resources
@@ -91,13 +92,49 @@ function ExperimentForm(props: IFormProps & { sources: ISources }): JSX.Element 
         <pre tabIndex={0}>{pythonOf(draft)}</pre>
         <CopyButton text={() => pythonOf(draft)} label={trans.__('Copy code')} />
       </div>
-      {refusal !== null && <ErrorLine error={refusal} />}
+      {refusal !== null && (
+        <Refusal error={refusal}>
+          {refusal instanceof NotDefined && (
+            <Button
+              label={trans.__('Run the cell and start')}
+              onClick={() =>
+                submit(async () => {
+                  const panel = sources.notebooks?.currentWidget;
+                  return panel && runDefinition(panel, draft.function);
+                })
+              }
+            />
+          )}
+        </Refusal>
+      )}
       <div className="jk-Form-buttons">
-        <Button label={trans.__('Start')} kind="primary" disabled={wrong} onClick={submit} />
+        <Button
+          label={trans.__('Start')}
+          kind="primary"
+          disabled={wrong}
+          onClick={() => submit()}
+        />
         <Button label={trans.__('Cancel')} onClick={onDone} />
         <kbd>{trans.__('⌘/Ctrl Enter starts')}</kbd>
       </div>
     </form>
+  );
+}
+
+/** The cell with the function was not run yet. */
+class NotDefined extends Error {}
+
+/** Why it did not start, brought into sight. */
+function Refusal(props: { error: unknown; children?: React.ReactNode }): JSX.Element {
+  const node = React.useRef<HTMLDivElement>(null);
+  React.useEffect(() => {
+    void node.current?.scrollIntoView({ block: 'nearest' });
+  }, [props.error]);
+  return (
+    <div ref={node}>
+      <ErrorLine error={props.error} />
+      {props.children}
+    </div>
   );
 }
 
@@ -113,11 +150,8 @@ async function start(draft: IDraft, sources: ISources, kubeflow: IKubeflow): Pro
     } catch (error) {
       const missing = String(error).includes(`NameError: name '${draft.function}'`);
       throw missing
-        ? new Error(
-            kubeflow.trans.__(
-              'The notebook’s kernel has no “%1” yet. Run the cell that defines it, then start again.',
-              draft.function
-            )
+        ? new NotDefined(
+            kubeflow.trans.__('The notebook’s kernel has no “%1” yet.', draft.function)
           )
         : error;
     }
@@ -271,8 +305,8 @@ function ObjectiveFields(props: {
         label={trans.__('Direction')}
         value={draft.direction}
         options={[
-          ['min', trans.__('Smaller is better')],
-          ['max', trans.__('Larger is better')]
+          ['min', trans.__('Minimise')],
+          ['max', trans.__('Maximise')]
         ]}
         onChange={direction => change({ direction: direction as IDraft['direction'] })}
       />

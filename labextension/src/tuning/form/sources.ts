@@ -1,5 +1,6 @@
 /** Where a trial's function comes from: the notebook in front, as it stands, or a file. */
 import type { INotebookTracker, NotebookPanel } from '@jupyterlab/notebook';
+import { NotebookActions } from '@jupyterlab/notebook';
 import type { Contents } from '@jupyterlab/services';
 
 import type { IFunction } from '../model/python';
@@ -51,6 +52,16 @@ export function bodyText(source: ISource, name: string): string {
     'm'
   ).exec(source.text);
   return match ? match[0] : '';
+}
+
+/** Run the cell that defines the function, as its own run button would; false if there is none. */
+export async function runDefinition(panel: NotebookPanel, name: string): Promise<boolean> {
+  const define = new RegExp(`^def[ \\t]+${name}\\b`, 'm');
+  const cell = panel.content.widgets.find(
+    each => each.model.type === 'code' && define.test(each.model.sharedModel.getSource())
+  );
+  await panel.sessionContext.ready;
+  return cell ? NotebookActions.runCells(panel.content, [cell], panel.sessionContext) : false;
 }
 
 /** Run the form's code in the notebook's kernel; gives the name of the experiment it made. */

@@ -87,10 +87,11 @@ export interface ITrialPage {
   resourceVersion: number | string;
 }
 
-/** A curve of one trial: step (or null) and value of the objective. */
+/** A curve of one trial. */
 export interface ICurve {
   trial: string;
   number: number;
   state: RunState;
-  points: [number | null, number][];
+  /** Step (or null), seconds since 1970, value. */
+  points: [step: number | null, time: number, value: number][];
 }

@@ -28,7 +28,7 @@ export function Progression(props: {
         <BestSoFar {...props} />
       </section>
       <section className="jk-Progression-side" aria-label={trans.__('Parameter importance')}>
-        <h3>{trans.__('Importance')}</h3>
+        <h2>{trans.__('Importance')}</h2>
         <Importance scene={scene} />
       </section>
     </div>

@@ -126,7 +126,7 @@ function CurvesFigure(
   );
   const { lines, x, y } = React.useMemo(() => {
     const steps = curves.map(curve => stepsOf(curve));
-    const values = curves.flatMap(curve => curve.points.map(point => point[1]));
+    const values = curves.flatMap(curve => curve.points.map(point => point[2]));
     const across = linear(...(extent(steps.flat()) ?? [0, 1]));
     const up = valueScale(...(extent(values) ?? [0, 1]));
     const shades = ranks(scene);
@@ -141,7 +141,7 @@ function CurvesFigure(
               ? lineTone(trialState(trial))
               : 'plain';
       const points = curve.points
-        .map((point, at) => ({ x: across.at(steps[index][at]), y: up.at(point[1]) }))
+        .map((point, at) => ({ x: across.at(steps[index][at]), y: up.at(point[2]) }))
         .filter(point => Number.isFinite(point.y));
       const own = props.coloured ? ownColour(props.only?.indexOf(curve.trial) ?? 0) : undefined;
       const shade = shades.get(curve.trial) ?? 0;
@@ -158,7 +158,7 @@ function CurvesFigure(
   const rows = () =>
     curves.map(curve => {
       const last = curve.points[curve.points.length - 1];
-      return [curve.number, curve.points.length, isNumber(last?.[1]) ? last[1] : null];
+      return [curve.number, curve.points.length, isNumber(last?.[2]) ? last[2] : null];
     });
   return (
     <Figure

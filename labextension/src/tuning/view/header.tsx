@@ -66,7 +66,7 @@ function Facts(props: { scene: IScene; total: number }): JSX.Element {
   const { spec, status } = experiment;
   const counts = stateCounts(scene.trials);
   const done = counts.succeeded + counts.pruned + counts.failed;
-  const parallel = status.parallel ?? spec.parallelTrialCount;
+  const parallel = status.parallel || spec.parallelTrialCount;
   return (
     <ul className="jk-FactLine" aria-label={trans.__('Facts of this experiment')}>
       <li>
