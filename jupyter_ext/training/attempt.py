@@ -50,7 +50,7 @@ class Attempt:
         self._job, self._ledger = controller.job, controller.ledger
         self._clear()
         logs = controller.cluster.log_folder(self._job.uid)
-        self._news = News(self._job.folder, logs)
+        self._news = News(self._job.folder, logs, controller.cluster.metrics.marks(self._job.uid))
         self._parts = Parts(self._job.uid, environment, str(self._job.cwd), self._log)
         self._began = time.time()
         self._sampler: Any = None
@@ -61,9 +61,8 @@ class Attempt:
     def _clear(self) -> None:
         """Remove what an earlier attempt left: every attempt meets anew."""
         folder = self._job.folder
-        for name in ("ranks", "reports"):
-            shutil.rmtree(folder / name, ignore_errors=True)
-            (folder / name).mkdir()
+        shutil.rmtree(folder / "ranks", ignore_errors=True)
+        (folder / "ranks").mkdir()
         for path in (*folder.glob("rendezvous*"), *folder.glob("error-*.pkl"), folder / "tracker.json"):
             path.unlink(missing_ok=True)
 
@@ -144,7 +143,7 @@ class Attempt:
         points = self._news.points(final=final)
         if self._news.progress is not None:
             self._ledger.progress = self._news.progress
-        self._ledger.points(points)
+        self._ledger.points(points, self._news.marks())
 
     def _sample(self) -> None:
         moment = time.monotonic()

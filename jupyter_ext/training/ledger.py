@@ -45,13 +45,13 @@ class Ledger:
             self._remaining = None if remaining is None else (remaining, time.monotonic())
             self._dirty = True
 
-    def points(self, points: Sequence[Point]) -> None:
-        """Keep points, and those that were heard."""
+    def points(self, points: Sequence[Point], marks: Mapping[str, int] | None = None) -> None:
+        """Keep points, and those that were heard; ``marks`` as in ``Metrics.append``."""
         with self._guard:
             found = [*points, *self._heard]
             self._heard = []
-        if found:
-            self._cluster.metrics.append(self.uid, found)
+        if found or marks:
+            self._cluster.metrics.append(self.uid, found, marks)
             self._dirty = True
 
     def begin(self) -> None:

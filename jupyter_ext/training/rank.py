@@ -166,7 +166,9 @@ def described(error: BaseException, snapshot: Snapshot | None) -> dict[str, Any]
     return {**found, "traceback": lines}
 
 
-_OURS: Final = frozenset({"jupyter_ext.training.rank", "jupyter_ext.training.loading"})
+_OURS: Final = frozenset(
+    {"jupyter_ext.training.rank", "jupyter_ext.training.loading", "jupyter_ext.training.outside"}
+)
 
 
 def _own_names(line: str, snapshot: Snapshot) -> str:

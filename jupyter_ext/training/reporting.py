@@ -126,6 +126,8 @@ _open = _File()
 def _append(path: str, line: dict[str, Any]) -> None:
     with _open.guard:
         if _open.file is None or (_open.path, _open.pid) != (path, os.getpid()):
+            if _open.file is not None:
+                _open.file.close()
             _open.file = open(path, "a", encoding="utf-8")  # noqa: PTH123, SIM115 - kept open for the next
             _open.path, _open.pid = path, os.getpid()
         _open.file.write(json.dumps(line, separators=(",", ":")) + "\n")

@@ -41,6 +41,8 @@ class Code:
     modules: list[str] = field(default_factory=list)
     sources: dict[str, dict[str, Any]] = field(default_factory=dict)
     sizes: Callable[[], dict[str, int]] = dict
+    signature: inspect.Signature | None = None
+    """How it may be called, where that is known."""
 
 
 def of_function(function: Callable[..., Any], args: Mapping[str, Any]) -> Code:
@@ -57,6 +59,10 @@ def of_function(function: Callable[..., Any], args: Mapping[str, Any]) -> Code:
         }
 
     code.sizes = lambda: _sizes(parts())
+    try:
+        code.signature = inspect.signature(function)
+    except (TypeError, ValueError):
+        code.signature = None
     return code
 
 
@@ -99,7 +105,8 @@ def of_file(path: Path, function: str | None) -> Code:
         code.sources[str(path)] = {"text": text}
         return code
     kinds = (ast.FunctionDef, ast.AsyncFunctionDef)
-    names = [node.name for node in tree.body if isinstance(node, kinds)]
+    found = {node.name: node for node in tree.body if isinstance(node, kinds)}
+    names = list(found)
     bound = {
         name.id for name in ast.walk(tree) if isinstance(name, ast.Name) and isinstance(name.ctx, ast.Store)
     }
@@ -107,7 +114,32 @@ def of_file(path: Path, function: str | None) -> Code:
         hint = f"Its functions: {', '.join(names)}." if names else "It defines none."
         raise NotFound(f"{path.name} has no function {function!r}", where=Where(field="function"), hint=hint)
     more = {"module": path.stem, "function": function}
-    return Code("module", function, more=more, origin=path, modules=[path.stem])
+    code = Code("module", function, more=more, origin=path, modules=[path.stem])
+    if function in found and not found[function].decorator_list:
+        code.signature = _signature(found[function])
+    return code
+
+
+def _signature(node: ast.FunctionDef | ast.AsyncFunctionDef) -> inspect.Signature:
+    """The names of a function's parameters, and which of them may be left out, from its source."""
+    given, kinds = node.args, inspect.Parameter
+    positional = [*given.posonlyargs, *given.args]
+    first_default = len(positional) - len(given.defaults)
+
+    def parameter(argument: ast.arg, kind: Any, default: bool) -> inspect.Parameter:
+        return kinds(argument.arg, kind, default=None if default else kinds.empty)
+
+    found = []
+    for place, argument in enumerate(positional):
+        kind = kinds.POSITIONAL_ONLY if argument in given.posonlyargs else kinds.POSITIONAL_OR_KEYWORD
+        found.append(parameter(argument, kind, place >= first_default))
+    if given.vararg:
+        found.append(parameter(given.vararg, kinds.VAR_POSITIONAL, False))
+    for argument, value in zip(given.kwonlyargs, given.kw_defaults, strict=True):
+        found.append(parameter(argument, kinds.KEYWORD_ONLY, value is not None))
+    if given.kwarg:
+        found.append(parameter(given.kwarg, kinds.VAR_KEYWORD, False))
+    return inspect.Signature(found)
 
 
 def pack(code: Code, folders: list[Path], limit: int = LIMIT) -> bytes:

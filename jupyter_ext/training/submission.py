@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import json
 import os
 import sys
@@ -71,9 +70,9 @@ def train(
     places = _places(data or {})
     plain, opaque = _split(args or {})
     code = _code(what, function, namespace, cell, opaque)
-    if code.kind == "function":
-        _require_fit(code.value[0], {**plain, **opaque}, places)
-    elif opaque and code.kind in {"script", "module"}:
+    if code.signature is not None:
+        _require_fit(code, {**plain, **opaque}, places)
+    if opaque and code.kind in {"script", "module"}:
         kind = type(next(iter(opaque.values()))).__name__
         raise Invalid(f"A {kind} cannot be passed to a file", where=Where(field=f"args.{next(iter(opaque))}"))
     options = Options(
@@ -297,19 +296,17 @@ def _is_json(value: Any, depth: int = 0) -> bool:
     return all(type(key) is str and _is_json(item, depth + 1) for key, item in value.items())
 
 
-def _require_fit(function: Callable[..., Any], args: Mapping[str, Any], data: Mapping[str, str]) -> None:
+def _require_fit(code: Code, args: Mapping[str, Any], data: Mapping[str, str]) -> None:
     """Raise Invalid when the function cannot be called with these arguments."""
-    try:
-        signature = inspect.signature(function)
-    except (TypeError, ValueError):
-        return
+    signature = code.signature
+    assert signature is not None
     asked = {name: place for name, place in data.items() if name in signature.parameters}
     try:
         signature.bind(**{**asked, **args})
     except TypeError as error:
-        name = getattr(function, "__name__", "function")
+        shown = ", ".join(signature.parameters)
         raise Invalid(
-            f"The arguments do not fit {name}{signature}: {error}",
+            f"The arguments do not fit {code.name}({shown}): {error}",
             where=Where(field="args"),
             hint="Pass them in args={…}.",
         ) from error

@@ -80,3 +80,11 @@ def test_all_points_or_none(cluster):
     with pytest.raises(sqlite3.Error):
         cluster.metrics.append("u", [Point("loss", 1.0, None, 0, 1.0), Point("loss", [], None, 0, 1.0)])
     assert cluster.metrics.read("u").points == []
+
+
+def test_how_far_sources_were_read_is_kept_with_their_points(cluster):
+    cluster.metrics.append("u", curve("loss", [1.0]), {"rank-0.log": 10})
+    cluster.metrics.append("u", [], {"rank-0.log": 20, "rank-1.log": 5})
+    assert cluster.metrics.marks("u") == {"rank-0.log": 20, "rank-1.log": 5}
+    cluster.metrics.forget("u")
+    assert cluster.metrics.marks("u") == {}

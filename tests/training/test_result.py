@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pickle
 import threading
+from pathlib import Path
 
 import pytest
 
@@ -163,7 +164,7 @@ def test_a_script_that_is_changed_meanwhile_is_the_one_that_was_submitted(cluste
     job = train(script, framework="plain")
     script.write_text("raise RuntimeError('changed')\n")
     assert job.wait(60).phase == "SUCCEEDED"
-    until(lambda: (folder / "a").exists())
+    until((folder / "a").exists)
 
 
 def test_data_is_given_by_name(cluster, folder):
@@ -172,8 +173,7 @@ def test_data_is_given_by_name(cluster, folder):
     def fit(rows, scale=2):
         import os
 
-        with open(rows) as file:
-            return file.read(), os.environ["JUPYTER_KUBEFLOW_DATA_ROWS"] == rows, scale
+        return Path(rows).read_text(), os.environ["JUPYTER_KUBEFLOW_DATA_ROWS"] == rows, scale
 
     job = train(fit, framework="plain", data={"rows": "rows.csv"}, args={"scale": 3})
     assert job.result(60) == ("1,2", True, 3)
@@ -186,7 +186,7 @@ def test_environment_and_folder_are_the_notebooks(cluster, folder, monkeypatch):
     monkeypatch.setenv("MPLBACKEND", "module://matplotlib_inline.backend_inline")
 
     def fit():
-        return os.getcwd(), os.environ["FROM_THE_NOTEBOOK"], os.environ["MINE"], os.environ["MPLBACKEND"]
+        return str(Path.cwd()), os.environ["FROM_THE_NOTEBOOK"], os.environ["MINE"], os.environ["MPLBACKEND"]
 
     job = train(fit, framework="plain", env={"MINE": "$(echo x) `x` \\d ${y}"})
     assert job.result(60) == (str(folder), "1", "$(echo x) `x` \\d ${y}", "Agg")

@@ -72,6 +72,14 @@ def test_the_same_is_refused_without_code(cluster):
     assert caught.value.where.field == "resources.cpu"
 
 
+def test_arguments_that_a_function_of_a_file_does_not_have(cluster, folder):
+    (folder / "fit.py").write_text("def fit(a, /, b, c=1, *, d, e=2): ...\ndef any(**words): ...\n")
+    for args in ({"b": 1, "d": 1}, {"lr": 1}):
+        with pytest.raises(Invalid, match=r"do not fit fit\(a, b, c, d, e\)"):
+            train(folder / "fit.py", framework="plain", function="fit", args=args)
+    train(folder / "fit.py", framework="plain", function="any", args={"lr": 1}).wait(60)
+
+
 @pytest.mark.parametrize("what", [5, None, "x.py"])
 def test_what_is_no_code(cluster, folder, what):
     with pytest.raises((Invalid, NotFound)):
@@ -168,7 +176,7 @@ def test_what_only_a_cluster_can_do_is_refused_by_the_field(cluster, folder, spe
 
 def test_another_version_of_the_api_is_refused(cluster):
     resource = trainjob(command=["true"]).with_(api_version="trainer.kubeflow.org/v2")
-    with pytest.raises(Invalid, match="trainer.kubeflow.org/v1alpha1"):
+    with pytest.raises(Invalid, match=r"trainer\.kubeflow\.org/v1alpha1"):
         check(resource)
 
 

@@ -111,7 +111,7 @@ class Leases:
             there = _amounts(missing, free.cpu, free.memory, len(free.gpus))
             raise Unfit(
                 f"{asked} cannot be had on this machine, which has {there}",
-                where=where,
+                where=where or Where(field="gpu" if missing[0] == "gpus" else missing[0]),
                 hint="Ask for less, or run it on a cluster.",
             )
 

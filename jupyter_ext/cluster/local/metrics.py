@@ -6,7 +6,7 @@ Names that begin with ``system/`` are measured, all others were reported: ``syst
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -28,6 +28,12 @@ MIGRATIONS: Final[tuple[tuple[str, str], ...]] = (
             series INTEGER NOT NULL, value REAL, step REAL, time REAL NOT NULL
         );
         CREATE INDEX points_of ON points (series, id);
+        """,
+    ),
+    (
+        "how far the sources of points have been read",
+        """
+        CREATE TABLE marks (uid TEXT, source TEXT, position INTEGER NOT NULL, PRIMARY KEY (uid, source)) WITHOUT ROWID;
         """,
     ),
 )
@@ -58,12 +64,16 @@ class Metrics:
     def __init__(self, path: Path) -> None:
         self._database = Database(path, MIGRATIONS)
 
-    def append(self, uid: str, points: Iterable[Point]) -> None:
-        """Add points of one resource, in one transaction."""
+    def append(self, uid: str, points: Iterable[Point], marks: Mapping[str, int] | None = None) -> None:
+        """Add points of one resource, in one transaction.
+
+        ``marks`` says how far the sources were read that gave them: whoever goes on after a crash neither loses a
+        point nor counts one twice.
+        """
         found: dict[tuple[str, int], list[Point]] = {}
         for point in points:
             found.setdefault((point.name, point.rank), []).append(point)
-        if not found:
+        if not found and not marks:
             return
         with self._database.transaction() as connection:
             for (name, rank), news in found.items():
@@ -76,6 +86,17 @@ class Metrics:
                     "INSERT INTO points (series, value, step, time) VALUES (?, ?, ?, ?)",
                     [(row[0], point.value, point.step, point.time) for point in news],
                 )
+            connection.executemany(
+                "INSERT OR REPLACE INTO marks VALUES (?, ?, ?)",
+                [(uid, source, position) for source, position in (marks or {}).items()],
+            )
+
+    def marks(self, uid: str) -> dict[str, int]:
+        """How far each source has been read."""
+        with self._database.reading() as connection:
+            return dict(
+                connection.execute("SELECT source, position FROM marks WHERE uid = ?", (uid,)).fetchall()
+            )
 
     def read(
         self, uid: str, *, since: int = 0, names: Iterable[str] | None = None, limit: int = 2000
@@ -110,18 +131,22 @@ class Metrics:
     def uids(self) -> set[str]:
         """Every resource that has points here."""
         with self._database.reading() as connection:
-            return {uid for (uid,) in connection.execute("SELECT DISTINCT uid FROM series")}
+            return {
+                uid for (uid,) in connection.execute("SELECT uid FROM series UNION SELECT uid FROM marks")
+            }
 
     def forget(self, uid: str) -> None:
         """Remove all points of a resource."""
         with self._database.reading() as connection:
-            if connection.execute("SELECT 1 FROM series WHERE uid = ? LIMIT 1", (uid,)).fetchone() is None:
+            known = "SELECT 1 FROM series WHERE uid = ?1 UNION ALL SELECT 1 FROM marks WHERE uid = ?1 LIMIT 1"
+            if connection.execute(known, (uid,)).fetchone() is None:
                 return
         with self._database.transaction() as connection:
             connection.execute(
                 "DELETE FROM points WHERE series IN (SELECT id FROM series WHERE uid = ?)", (uid,)
             )
             connection.execute("DELETE FROM series WHERE uid = ?", (uid,))
+            connection.execute("DELETE FROM marks WHERE uid = ?", (uid,))
 
     def close(self) -> None:
         """Close the calling thread's connection."""
