@@ -2,7 +2,8 @@
 
     python -m benchmarks [--quick] [--record] [NAME]…
 
-``--record`` writes it to ``benchmarks/RESULTS.md`` too. The exit status is 1 if a benchmark failed to run, not if
+``--record`` writes it to ``benchmarks/RESULTS.md`` too, beside the last figures of the benchmarks that were not
+run now. The exit status is 1 if a benchmark failed to run, not if
 an aim was missed: the machine may be busy.
 """
 
@@ -36,8 +37,9 @@ def head() -> str:
         memory = int(file.readline().split()[1]) / 1e6
     machine = f"{len(os.sched_getaffinity(0))} cores, {memory:.0f} GB, Python {platform.python_version()}"
     return (
-        f"# Measurements\n\nOn {time.strftime('%Y-%m-%d')}, {machine}, {platform.system()}. Every ratio compares medians "
-        "of runs that took turns. The peers are pinned in `benchmarks/requirements/`.\n"
+        f"# Measurements\n\n{machine}, {platform.system()}. Every ratio compares medians of runs that took turns. "
+        "The load is how many processes wanted a core before and after: above the number of cores, times are those of a "
+        "busy machine, and only ratios mean something. The peers are pinned in `benchmarks/requirements/`.\n"
     )
 
 
@@ -57,17 +59,26 @@ def main() -> int:
     for name in options.names or NAMES:
         figures = folder / f"{name}.json"
         figures.unlink(missing_ok=True)
+        before = os.getloadavg()[0]
         command = [sys.executable, str(HERE / f"{name}.py"), "--json", str(figures)]
         done = subprocess.run([*command, *(["--quick"] if options.quick else [])], check=False)
         if done.returncode or not figures.exists():
             failed.append(name)
             parts.append(f"## {name}\n\nFailed to run.\n")
         else:
-            parts.append(json.loads(figures.read_text())["text"])
+            found = json.loads(figures.read_text())
+            found["text"] += (
+                f"\n{time.strftime('%Y-%m-%d')}, load {before:.1f} to {os.getloadavg()[0]:.1f}"
+                + (", fewer and smaller runs.\n" if options.quick else ".\n")
+            )
+            figures.write_text(json.dumps(found), "utf-8")
+            parts.append(found["text"])
     text = "\n".join(parts)
     (folder / "summary.md").write_text(text, "utf-8")
     if options.record:
-        (HERE / "RESULTS.md").write_text(text, "utf-8")
+        kept = [folder / f"{name}.json" for name in NAMES]
+        known = [json.loads(path.read_text())["text"] for path in kept if path.exists()]
+        (HERE / "RESULTS.md").write_text("\n".join([head(), *known]), "utf-8")
     print(
         f"The summary is in {folder.name}/summary.md." + (f" Failed: {', '.join(failed)}." if failed else "")
     )
