@@ -97,6 +97,9 @@ function marksOf(
       context.lineTo(x + size, y + size);
       context.moveTo(x - size, y + size);
       context.lineTo(x + size, y - size);
+    } else if (size < 2) {
+      // A square of this size looks like a dot, and ten thousand of them take no time.
+      context.rect(x - size, y - size, 2 * size, 2 * size);
     } else {
       context.moveTo(x + size, y);
       context.arc(x, y, size, 0, 2 * Math.PI);

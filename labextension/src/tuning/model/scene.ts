@@ -3,35 +3,43 @@ import type { IAxis } from './axes';
 import { axesOf, OBJECTIVE } from './axes';
 import type { Brush } from './brush';
 import { brushed } from './brush';
-import { better, bestTrial, isNumber, trialState } from './trials';
+import { bestTrial, isNumber, trialState } from './trials';
 import type { IExperiment, IObjective, IParameterSpec, ITrial } from './types';
 
-export interface IScene {
+/** What does not depend on the ranges that were chosen. */
+export interface IBase {
   readonly experiment: IExperiment;
   readonly objective: IObjective;
   readonly trials: readonly ITrial[];
-  /** Those that lie in the brush; all without one. */
-  readonly chosen: readonly ITrial[];
   readonly axes: readonly IAxis[];
-  readonly brush: Brush;
-  readonly passed: ReadonlySet<string> | null;
   readonly best: ITrial | null;
+  /** How good each trial is among all: 1 for the best, 0 for the worst; absent without a value. */
+  readonly ranks: ReadonlyMap<string, number>;
 }
 
-export function sceneOf(experiment: IExperiment, trials: readonly ITrial[], brush: Brush): IScene {
+export interface IScene extends IBase {
+  /** Those that lie in the brush; all without one. */
+  readonly chosen: readonly ITrial[];
+  readonly brush: Brush;
+  readonly passed: ReadonlySet<string> | null;
+}
+
+export function baseOf(experiment: IExperiment, trials: readonly ITrial[]): IBase {
   const { objective } = experiment.spec;
-  const axes = axesOf(parametersOf(experiment, trials), objective, trials);
-  const passed = brushed(brush, axes, trials);
   return {
     experiment,
     objective,
     trials,
-    chosen: passed ? trials.filter(trial => passed.has(trial.name)) : trials,
-    axes,
-    brush,
-    passed,
-    best: bestTrial(trials, objective)
+    axes: axesOf(parametersOf(experiment, trials), objective, trials),
+    best: bestTrial(trials, objective),
+    ranks: ranksOf(trials, objective)
   };
+}
+
+export function withBrush(base: IBase, brush: Brush): IScene {
+  const passed = brushed(brush, base.axes, base.trials);
+  const chosen = passed ? base.trials.filter(trial => passed.has(trial.name)) : base.trials;
+  return { ...base, brush, passed, chosen };
 }
 
 /** As declared; an experiment that declares none (an architecture search) shows what its trials have. */
@@ -55,16 +63,12 @@ export function valueAxis(scene: IScene): IAxis {
   return scene.axes.find(axis => axis.id === OBJECTIVE)!;
 }
 
-/** How good each trial is among all: 1 for the best, 0 for the worst; those without a value are absent. */
-export function ranks(scene: IScene): ReadonlyMap<string, number> {
-  const valued = scene.trials.filter(trial => isNumber(trial.value));
-  valued.sort((left, right) =>
-    left.value === right.value ? 0 : better(scene.objective, left.value!, right.value!) ? 1 : -1
-  );
-  const last = Math.max(1, valued.length - 1);
-  return new Map(
-    valued.map((trial, index) => [trial.name, valued.length === 1 ? 1 : index / last])
-  );
+function ranksOf(trials: readonly ITrial[], objective: IObjective): ReadonlyMap<string, number> {
+  const valued = trials.filter(trial => isNumber(trial.value));
+  const sign = objective.type === 'minimize' ? 1 : -1;
+  valued.sort((left, right) => sign * (right.value! - left.value!));
+  const last = valued.length - 1;
+  return new Map(valued.map((trial, index) => [trial.name, last > 0 ? index / last : 1]));
 }
 
 /** Every trial that has a value and is over, or is on its way. */

@@ -8,7 +8,7 @@ import type { Brush } from '../model/brush';
 import { NO_BRUSH } from '../model/brush';
 import type { TrialFeed } from '../model/feed';
 import type { IScene } from '../model/scene';
-import { sceneOf } from '../model/scene';
+import { baseOf, withBrush } from '../model/scene';
 import type { IExperiment } from '../model/types';
 import { Progression } from './best';
 import { CompareTrials } from './compare';
@@ -72,7 +72,10 @@ function Panes(props: IBodyProps & { experiment: IExperiment }): JSX.Element {
   const { trans } = useKubeflow();
   const [brush, setBrush] = React.useState<Brush>(NO_BRUSH);
   const { items } = feed.list;
-  const scene = React.useMemo(() => sceneOf(experiment, items, brush), [experiment, items, brush]);
+  const base = React.useMemo(() => baseOf(experiment, items), [experiment, items]);
+  const scene = React.useMemo(() => withBrush(base, brush), [base, brush]);
+  // The table follows a moment later, so that a range that is drawn stays under the pointer.
+  const later = React.useDeferredValue(scene);
   const [visible, setVisible] = React.useState<readonly string[]>([]);
   const selection = useSelection(visible);
   const pick = React.useCallback((name: string) => go({ trial: name }), [go]);
@@ -110,7 +113,7 @@ function Panes(props: IBodyProps & { experiment: IExperiment }): JSX.Element {
           }
           bottom={
             <TrialTable
-              scene={scene}
+              scene={later}
               selected={place.trial}
               onPick={pick}
               selection={selection}

@@ -3,11 +3,13 @@ import * as React from 'react';
 import { number } from '../../format';
 import { useTrans } from '../../ui/context';
 import { Button } from '../../ui/controls';
+import type { IAxis } from '../model/axes';
 import type { Brush } from '../model/brush';
 import { isBrushed, NO_BRUSH } from '../model/brush';
 import type { IScene } from '../model/scene';
-import { ranks, shown } from '../model/scene';
+import { shown } from '../model/scene';
 import { sortTrials, trialState } from '../model/trials';
+import type { ITrial } from '../model/types';
 import { TrialTip } from './marks';
 import type { IParallelLine } from './parallel';
 import { Parallel } from './parallel';
@@ -26,7 +28,8 @@ export function Coordinates(props: {
   const { scene } = props;
   const trans = useTrans();
   const [asTable, setAsTable] = React.useState(false);
-  const lines = React.useMemo(() => linesOf(scene), [scene]);
+  const { trials, axes, ranks } = scene;
+  const lines = React.useMemo(() => linesOf(trials, axes, ranks), [trials, axes, ranks]);
   const byName = React.useMemo(
     () => new Map(scene.trials.map(trial => [trial.name, trial])),
     [scene.trials]
@@ -85,14 +88,17 @@ function Ramp(props: { metric: string }): JSX.Element {
   );
 }
 
-function linesOf(scene: IScene): IParallelLine[] {
-  const shades = ranks(scene);
-  return scene.trials
+function linesOf(
+  trials: readonly ITrial[],
+  axes: readonly IAxis[],
+  ranks: ReadonlyMap<string, number>
+): IParallelLine[] {
+  return trials
     .filter(shown)
     .map(trial => ({
       key: trial.name,
-      at: scene.axes.map(axis => axis.scale.at(axis.read(trial))),
-      shade: shades.get(trial.name) ?? 0,
+      at: axes.map(axis => axis.scale.at(axis.read(trial))),
+      shade: ranks.get(trial.name) ?? 0,
       pruned: trialState(trial) === 'pruned'
     }))
     .sort((left, right) => left.shade - right.shade);

@@ -9,7 +9,6 @@ import { useKubeflow } from '../../ui/context';
 import { ErrorLine } from '../../ui/controls';
 import { valueScale } from '../model/axes';
 import type { IScene } from '../model/scene';
-import { ranks } from '../model/scene';
 import { extraMetrics, isNumber, notable, stateCounts, trialState } from '../model/trials';
 import type { ICurve } from '../model/types';
 import { useLatest, useThrottled } from './live';
@@ -129,7 +128,6 @@ function CurvesFigure(
     const values = curves.flatMap(curve => curve.points.map(point => point[2]));
     const across = linear(...(extent(steps.flat()) ?? [0, 1]));
     const up = valueScale(...(extent(values) ?? [0, 1]));
-    const shades = ranks(scene);
     const drawn = curves.map((curve, index): IManyLine => {
       const trial = byName.get(curve.trial);
       const tone: LineTone =
@@ -144,7 +142,7 @@ function CurvesFigure(
         .map((point, at) => ({ x: across.at(steps[index][at]), y: up.at(point[2]) }))
         .filter(point => Number.isFinite(point.y));
       const own = props.coloured ? ownColour(props.only?.indexOf(curve.trial) ?? 0) : undefined;
-      const shade = shades.get(curve.trial) ?? 0;
+      const shade = scene.ranks.get(curve.trial) ?? 0;
       return { key: curve.trial, tone, shade, colour: own, points };
     });
     return { lines: drawn, x: across, y: up };

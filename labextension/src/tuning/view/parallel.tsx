@@ -13,7 +13,7 @@ const PAD = { left: 62, right: 46, top: 34, bottom: 14 };
 /** Axes nearer than this to each other cannot be read; then the picture scrolls. */
 const APART = 86;
 /** More lines than this are thinned: the eye cannot tell, and the page stays quick. */
-const MOST_LINES = 3000;
+const MOST_LINES = 2000;
 const SHADES = 10;
 const NEAR = 7;
 
@@ -54,7 +54,7 @@ export function Parallel(props: IParallelProps): JSX.Element {
   );
   const draw = React.useCallback(
     (surface: ISurface) => {
-      const back = isBrushed(props.brush) ? thinned(lines, MOST_LINES / 2) : [];
+      const back = isBrushed(props.brush) ? thinned(lines, MOST_LINES / 3) : [];
       const front = thinned(
         passed ? lines.filter(line => passed.has(line.key)) : lines,
         MOST_LINES

@@ -43,7 +43,7 @@ export interface ITrialTableProps {
 }
 
 /** All trials: sorted, filtered, several selected. Draws only the rows in sight. */
-export function TrialTable(props: ITrialTableProps): JSX.Element {
+export const TrialTable = React.memo(function TrialTable(props: ITrialTableProps): JSX.Element {
   const { scene } = props;
   const [states, setStates] = React.useState<ReadonlySet<TrialState>>(new Set());
   const [query, setQuery] = React.useState('');
@@ -80,7 +80,7 @@ export function TrialTable(props: ITrialTableProps): JSX.Element {
       />
     </div>
   );
-}
+});
 
 function useColumns(scene: IScene): IColumn[] {
   const trans = useTrans();
@@ -167,7 +167,7 @@ function Bar(
 ): JSX.Element {
   const { scene, states, selection } = props;
   const trans = useTrans();
-  const counts = stateCounts(scene.chosen);
+  const counts = React.useMemo(() => stateCounts(scene.chosen), [scene.chosen]);
   const chosen = selection.selected.size;
   const toggle = (state: TrialState) => {
     const next = new Set(states);
