@@ -32,7 +32,7 @@ VARIANTS = 8
 """Kinds of arguments that a function is followed with, before they are told apart less."""
 ROUNDS = 8
 DEPTH = 24
-WORK = 20_000
+WORK = 40_000
 """Findings that are carried from bodies to calls for the sake of one cell; it takes a fraction of a second."""
 _BODY = 20
 _DYNAMIC = frozenset({"exec", "eval", "globals", "locals", "vars", "setattr", "delattr", "get_ipython"})

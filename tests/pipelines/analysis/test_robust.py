@@ -173,3 +173,16 @@ def test_a_function_from_a_factory_of_factories_changes_what_it_closes_over(fact
     )
     assert "n" in {*pipeline.step("cell-2").writes, *pipeline.step("cell-2").may_write}
     assert "cell-2>cell-3" in {f"{edge.source}>{edge.target}" for edge in pipeline.edges}
+
+
+def test_a_small_parser_is_followed_to_its_end() -> None:
+    """What people write stays within the budget, so that nothing has to be guessed of it."""
+    rule = "def {0}(t, d=0):\n    x = {1}(t, d)\n    while t and t[0] in {2!r}: x = [t.pop(0), x, {1}(t, d)]\n    return x\n"
+    last = (
+        "def factor(t, d):\n    if t[0] == '(':\n        t.pop(0); x = expr(t, d + 1); t.pop(0); return x\n"
+    )
+    last += "    if t[0] == '-': t.pop(0); return ['neg', factor(t, d)]\n    return t.pop(0)\n"
+    source = rule.format("expr", "term", "+-") + rule.format("term", "factor", "*/") + last
+    step = check("tokens = list('1+2*(3-4)')", f"{source}tree = expr(tokens)").step("cell-2")
+    assert not step.effects
+    assert "tokens" in step.writes
