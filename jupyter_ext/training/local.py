@@ -17,12 +17,13 @@ from typing import TYPE_CHECKING, Any, Final
 
 from jupyter_ext.cluster.local.devices import Lease, Waiting
 from jupyter_ext.errors import KubeflowError
-from jupyter_ext.training import launch, manifest, snapshot
+from jupyter_ext.training import launch, manifest
 from jupyter_ext.training.attempt import Attempt, Outcome
 from jupyter_ext.training.ledger import Ledger
 from jupyter_ext.training.progress import Progress
 from jupyter_ext.training.reporting import CHECKPOINT
 from jupyter_ext.training.submission import JOB_UNIT, PATHS, host_of, request_of, suspend_of
+from jupyter_ext.training.unpacking import unpack
 
 if TYPE_CHECKING:
     import threading
@@ -130,7 +131,7 @@ class Controller:
             mark = folder / "code.digest"
             if mark.exists() and mark.read_text() != self.job.code:
                 shutil.rmtree(code, ignore_errors=True)
-            snapshot.unpack(self.cluster.blobs.read(self.job.code), code)
+            unpack(self.cluster.blobs.read(self.job.code), code)
             mark.write_text(self.job.code)
         facts = {
             "args": dict(self.job.args),

@@ -21,6 +21,7 @@ from jupyter_ext.errors import Invalid, NotFound, Where
 from jupyter_ext.training.capture import needed
 from jupyter_ext.training.loading import FACTS, MODULES, PICKLE
 from jupyter_ext.training.sources import Sources
+from jupyter_ext.training.unpacking import unpack as unpack  # noqa: PLC0414 - the other half of ``pack``
 from jupyter_ext.training.workspace import Workspace
 
 LIMIT: Final = 50 << 20
@@ -184,20 +185,6 @@ def _zipped(entries: Mapping[str, bytes]) -> bytes:
         for name, content in entries.items():
             archive.writestr(zipfile.ZipInfo(name, _EPOCH), content, zipfile.ZIP_DEFLATED, 1)
     return buffer.getvalue()
-
-
-def unpack(content: bytes, folder: Path) -> None:
-    """Write the files of a snapshot; a folder that is there already, from an earlier attempt, is complete."""
-    import shutil
-    import zipfile
-
-    if folder.exists():
-        return
-    temporary = folder.with_name(f".{folder.name}")
-    shutil.rmtree(temporary, ignore_errors=True)
-    with zipfile.ZipFile(io.BytesIO(content)) as archive:
-        archive.extractall(temporary)
-    temporary.replace(folder)
 
 
 def _pickled(code: Code, seen: Sources) -> bytes:
