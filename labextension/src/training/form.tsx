@@ -216,6 +216,7 @@ export function TrainForm(props: IFormProps): JSX.Element {
     props.onDone();
   };
   const blocked = Object.keys(local).length ? trans.__('Mend what is marked first.') : null;
+  const fits = draft?.fits ?? whatFits(values, resources.status?.machine, trans);
   return (
     <Form
       label={trans.__('New training job')}
@@ -224,7 +225,7 @@ export function TrainForm(props: IFormProps): JSX.Element {
       values={values}
       onChange={change}
       problems={problems}
-      fits={said.resources ?? draft?.fits ?? whatFits(values, resources.status?.machine, trans)}
+      fits={blocked ? null : (said.resources ?? fits)}
       code={draft?.python}
       submit={trans.__('Train')}
       disabled={missing ?? blocked}

@@ -50,6 +50,7 @@ export interface IFormFrame extends IFormState {
 /** Questions, problems under them, the same as code, one button; Ctrl-Enter submits, Escape gives up. */
 export function Form(props: IFormFrame): JSX.Element {
   const trans = useTrans();
+  const frame = useOwnFocus();
   const [failure, setFailure] = React.useState<KubeflowError | null>(null);
   const [refused, setRefused] = React.useState<Record<string, string>>({});
   const [more, setMore] = React.useState(false);
@@ -98,6 +99,7 @@ export function Form(props: IFormFrame): JSX.Element {
   return (
     <form
       className="jk-Form"
+      ref={frame}
       aria-label={props.label}
       onKeyDown={onKeyDown}
       onSubmit={event => event.preventDefault()}
@@ -136,6 +138,23 @@ export function Form(props: IFormFrame): JSX.Element {
   );
 }
 
+/** The focus goes to the first question, and back to where it came from. */
+function useOwnFocus(): React.RefObject<HTMLFormElement> {
+  const frame = React.useRef<HTMLFormElement>(null);
+  React.useEffect(() => {
+    const form = frame.current;
+    const before = document.activeElement;
+    const first = 'textarea, select, input:not([type=radio])';
+    form?.querySelector<HTMLElement>(first)?.focus();
+    return () => {
+      if (form?.contains(document.activeElement) && before instanceof HTMLElement) {
+        before.focus();
+      }
+    };
+  }, []);
+  return frame;
+}
+
 function sentence(error: KubeflowError): string {
   const { message, hint } = error;
   return hint && !message.includes(hint) ? `${message} ${hint}` : message;
@@ -162,7 +181,7 @@ export function FieldRow(props: {
   const { field, problem } = props;
   const id = React.useId();
   const said = problem ?? field.help;
-  const classes = ['jk-Field'];
+  const classes = ['jk-Field', `jk-mod-${field.kind}`];
   if (field.half) {
     classes.push('jk-mod-half');
   }

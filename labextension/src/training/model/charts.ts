@@ -1,6 +1,7 @@
 import type { ILine } from '../../chart/lines';
 import { mean, nearest, smooth } from '../../chart/smooth';
 import type { ISeries } from './curves';
+import { byName } from './job';
 
 export interface ICurveOptions {
   x: 'step' | 'time';
@@ -119,10 +120,4 @@ export function systemCharts(series: readonly ISeries[], start: number): ISystem
       return { id, lines };
     })
     .filter(({ lines }) => lines.length);
-}
-
-/** Losses first, then by the alphabet. */
-function byName(a: string, b: string): number {
-  const loss = (name: string) => (/(^|[/_-])loss$/i.test(name) ? 0 : 1);
-  return loss(a) - loss(b) || (a < b ? -1 : 1);
 }

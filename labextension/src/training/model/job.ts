@@ -60,13 +60,21 @@ export function remaining(job: ITrainJob): number | null {
   return typeof left === 'number' && !isFinished(job.status.phase) ? left : null;
 }
 
+/** Names of metrics as they are shown: losses first, then by the alphabet. */
+export function byName(a: string, b: string): number {
+  const loss = (name: string) => (/(^|[/_ -])loss$/i.test(name) ? 0 : 1);
+  return loss(a) - loss(b) || (a < b ? -1 : 1);
+}
+
 /** One line for a row: why it waits or failed, else how far it is and what it last reported. */
 export function note(job: ITrainJob, left: (duration: string) => string): string {
   const phase = knownState(job.status.phase);
   if (phase !== 'RUNNING' && phase !== 'SUCCEEDED' && job.status.reason) {
     return job.status.reason;
   }
-  const metrics = Object.entries(metricsOf(job)).slice(0, 2);
+  const metrics = Object.entries(metricsOf(job))
+    .sort(([a], [b]) => byName(a, b))
+    .slice(0, 2);
   const parts = metrics.map(([name, value]) => `${name} ${number(value)}`);
   if (phase === 'RUNNING') {
     const share = progressOf(job);

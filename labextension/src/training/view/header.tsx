@@ -13,6 +13,7 @@ import type { JobAction } from '../model/job';
 import {
   annotation,
   argumentsOf,
+  byName,
   jobWhyNot,
   metricsOf,
   progressOf,
@@ -155,7 +156,7 @@ function Facts(props: { job: ITrainJob }): JSX.Element {
 function Chips(props: { job: ITrainJob }): JSX.Element | null {
   const { trans } = useKubeflow();
   const given = Object.entries(argumentsOf(props.job));
-  const metrics = Object.entries(metricsOf(props.job));
+  const metrics = Object.entries(metricsOf(props.job)).sort(([a], [b]) => byName(a, b));
   if (!given.length && !metrics.length) {
     return null;
   }

@@ -47,7 +47,9 @@ export function Ranks(props: { job: ITrainJob; onLog: (part: string) => void }):
               </th>
               <td>
                 <StateBadge state={rankState(rank)} reason={rank.reason} />
-                {rank.reason && <p className="jk-Ranks-reason">{rank.reason}</p>}
+                {rank.reason && rank.reason !== job.status.reason && (
+                  <p className="jk-Ranks-reason">{rank.reason}</p>
+                )}
               </td>
               <td className="jk-Number">{rank.node ?? '–'}</td>
               <td className="jk-Number">

@@ -150,5 +150,5 @@ export function rankName(
   trans: ReturnType<typeof useKubeflow>['trans']
 ): string {
   const name = trans.__('Rank %1', rank);
-  return role && role !== 'worker' ? `${name} (${role})` : name;
+  return role && role !== 'worker' && role !== 'agent' ? `${name} (${role})` : name;
 }
