@@ -66,7 +66,7 @@ export function category(names: readonly string[]): IScale {
         .map((label, index) => ({ at: share(index), label }))
         .filter((_, index) => index % every === 0);
     },
-    step: last > 0 ? 1 / last : 1
+    step: last > 0 ? 1 / last : 2
   };
 }
 

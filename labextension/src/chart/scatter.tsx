@@ -42,12 +42,13 @@ export function Scatter<M extends IScatterMark>(props: {
     (surface: ISurface, place: Place) => {
       // Few marks may be large; thousands become a cloud.
       const crowd = (marks.length * 200_000) / Math.max(1, surface.width * surface.height);
-      const size = crowd > 2000 ? 1.6 : crowd > 250 ? 2.3 : 3.2;
+      const size = crowd > 9000 ? 1 : crowd > 2000 ? 1.5 : crowd > 250 ? 2.3 : 3.2;
       for (const faint of [true, false]) {
         for (const tone of ['pruned', 'plain', 'running', 'failed', 'best'] as const) {
           const some = marks.filter(mark => mark.tone === tone && mark.faint === faint);
-          surface.context.globalAlpha = faint ? 0.12 : crowd > 2000 ? 0.5 : 0.8;
-          marksOf(surface, place, some, tone, tone === 'best' ? size + 1.8 : size);
+          const alpha = tone === 'best' ? 1 : crowd > 2000 ? 0.55 : 0.8;
+          surface.context.globalAlpha = faint ? 0.12 : alpha;
+          marksOf(surface, place, some, tone, tone === 'best' ? Math.max(4.2, size + 1.8) : size);
         }
       }
       surface.context.globalAlpha = 1;

@@ -86,7 +86,7 @@ export function drawn(from: number, to: number, scale: IScale): Range {
   if (scale.kind !== 'category') {
     return [low, high];
   }
-  if (scale.step >= 1) {
+  if (scale.step > 1) {
     return [0, 1];
   }
   const near = scale.step / 4;
@@ -94,6 +94,6 @@ export function drawn(from: number, to: number, scale: IScale): Range {
   const last = Math.floor((high + near) / scale.step);
   const nearest = Math.round((low + high) / 2 / scale.step);
   return first <= last
-    ? [first * scale.step, last * scale.step]
+    ? [Math.abs(first * scale.step), last * scale.step]
     : [nearest * scale.step, nearest * scale.step];
 }

@@ -12,7 +12,7 @@ import { sortTrials, trialState } from '../model/trials';
 import type { ITrial } from '../model/types';
 import { TrialTip } from './marks';
 import type { IParallelLine } from './parallel';
-import { Parallel } from './parallel';
+import { MOST_LINES, Parallel } from './parallel';
 import { parameterText } from './words';
 
 /** Rows of the table in place of the picture. */
@@ -60,7 +60,11 @@ export function Coordinates(props: {
         <Ramp metric={metric} />
         <span role="status" className="jk-Muted">
           {active
-            ? trans.__('%1 of %2 trials chosen', scene.chosen.length, scene.trials.length)
+            ? trans.__(
+                '%1 of %2 trials chosen',
+                number(scene.chosen.length),
+                number(scene.trials.length)
+              )
             : trans.__(
                 'Drag along an axis, or move its ends with the arrow keys, to choose trials.'
               )}
@@ -69,6 +73,11 @@ export function Coordinates(props: {
           <Button label={trans.__('Clear ranges')} onClick={() => props.onBrush(NO_BRUSH)} />
         )}
         <span className="jk-Spacer" />
+        {lines.length > MOST_LINES && (
+          <span className="jk-Muted">
+            {trans.__('%1 of %2 lines are drawn', number(MOST_LINES), number(lines.length))}
+          </span>
+        )}
         <button type="button" className="jk-Link" onClick={() => setAsTable(!asTable)}>
           {asTable ? trans.__('Show as picture') : trans.__('Show as table')}
         </button>

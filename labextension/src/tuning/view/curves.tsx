@@ -151,7 +151,12 @@ function CurvesFigure(
   const all = props.only ? lines.length : scene.chosen.length;
   const label =
     lines.length < all
-      ? trans.__('Learning curves of %1 of %2 trials, %3 of them pruned', lines.length, all, pruned)
+      ? trans.__(
+          'Learning curves of %1 of %2 trials, %3 of them pruned',
+          number(lines.length),
+          number(all),
+          number(pruned)
+        )
       : trans.__('Learning curves of %1 trials, %2 of them pruned', lines.length, pruned);
   const rows = () =>
     curves.map(curve => {

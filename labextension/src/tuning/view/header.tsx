@@ -74,9 +74,11 @@ function Facts(props: { scene: IScene; total: number }): JSX.Element {
           ? trans.__('%1 of %2 trials', number(done), number(spec.maxTrialCount))
           : trans._n('%1 trial', '%1 trials', done, done)}
       </li>
-      {counts.running > 0 && <li>{trans.__('%1 running', counts.running)}</li>}
-      {counts.pruned > 0 && <li>{trans.__('%1 pruned', counts.pruned)}</li>}
-      {counts.failed > 0 && <li className="jk-mod-bad">{trans.__('%1 failed', counts.failed)}</li>}
+      {counts.running > 0 && <li>{trans.__('%1 running', number(counts.running))}</li>}
+      {counts.pruned > 0 && <li>{trans.__('%1 pruned', number(counts.pruned))}</li>}
+      {counts.failed > 0 && (
+        <li className="jk-mod-bad">{trans.__('%1 failed', number(counts.failed))}</li>
+      )}
       <li dir="auto">{objectiveText(objective, trans)}</li>
       <li title={spec.algorithm?.algorithmName}>
         {algorithmTitle(spec.algorithm?.algorithmName ?? '', trans)}

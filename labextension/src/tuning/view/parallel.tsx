@@ -3,7 +3,6 @@ import * as React from 'react';
 import type { ISurface } from '../../chart/canvas';
 import { Canvas, shadeColour, useSize } from '../../chart/canvas';
 import { clipped, Tip } from '../../chart/plot';
-import { useTrans } from '../../ui/context';
 import type { IAxis } from '../model/axes';
 import type { Brush } from '../model/brush';
 import { isBrushed } from '../model/brush';
@@ -13,7 +12,7 @@ const PAD = { left: 62, right: 46, top: 34, bottom: 14 };
 /** Axes nearer than this to each other cannot be read; then the picture scrolls. */
 const APART = 86;
 /** More lines than this are thinned: the eye cannot tell, and the page stays quick. */
-const MOST_LINES = 2000;
+export const MOST_LINES = 2000;
 const SHADES = 10;
 const NEAR = 7;
 
@@ -42,7 +41,6 @@ export interface IParallelProps {
 /** One line per trial over one axis per parameter; each axis takes a range, by pointer or by keys. */
 export function Parallel(props: IParallelProps): JSX.Element {
   const { axes, lines, passed, selected } = props;
-  const trans = useTrans();
   const frame = React.useRef<HTMLDivElement>(null);
   const size = useSize(frame);
   const [hovered, setHovered] = React.useState<{ key: string; x: number; y: number } | null>(null);
@@ -105,11 +103,6 @@ export function Parallel(props: IParallelProps): JSX.Element {
             </Tip>
           )}
         </div>
-      )}
-      {lines.length > MOST_LINES && (
-        <p className="jk-Parallel-thinned">
-          {trans.__('%1 of %2 lines are drawn; ranges hold for all.', MOST_LINES, lines.length)}
-        </p>
       )}
     </div>
   );

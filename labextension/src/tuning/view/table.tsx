@@ -178,7 +178,7 @@ function Bar(
   };
   return (
     <div className="jk-Trials-bar">
-      <h2>{trans._n('%1 trial', '%1 trials', props.shown, props.shown)}</h2>
+      <h2>{trans._n('%1 trial', '%2 trials', props.shown, number(props.shown))}</h2>
       <input
         type="search"
         aria-label={trans.__('Filter trials')}
@@ -199,7 +199,7 @@ function Bar(
             <span className={`jk-TrialBadge jk-mod-${state}`}>
               <StateIcon state={TRIAL_ICONS[state]} size={12} />
             </span>
-            {trialWord(state, trans)} <b>{counts[state]}</b>
+            {trialWord(state, trans)} <b>{number(counts[state])}</b>
           </button>
         ))}
       </div>

@@ -111,6 +111,7 @@ describe('brushing', () => {
     const scale = category(['a', 'b', 'c']);
     assert.deepEqual(drawn(0.4, 0.6, scale), [0.5, 0.5]);
     assert.deepEqual(drawn(0.9, 0.3, scale), [0.5, 1]);
+    assert.deepEqual(drawn(0.1, 0.22, category(['a', 'b'])), [0, 0]);
     assert.deepEqual(drawn(0.45, 0.46, linear(0, 1)), [0.45, 0.46]);
     assert.deepEqual(drawn(0.2, 0.3, category(['only'])), [0, 1]);
   });
