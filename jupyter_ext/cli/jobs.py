@@ -39,16 +39,16 @@ def tune(args: Namespace) -> int:
     space: Any = options.space(args)
     words = options.given(args)
     objective = words.pop("objective")
-    path = program(args.file)
+    path = program(args.file, (".py", ".ipynb"))
     function = options.entry(path, args.function)
     return follow(tuning.tune(path, space, objective, function=function, **words), args)
 
 
-def program(file: str) -> Path:
+def program(file: str, suffixes: tuple[str, ...] = (".py",)) -> Path:
     """Give the file to run; raises NotFound and Invalid before anything is loaded."""
     path = Path(file)
     where = Where(field="FILE")
-    if path.suffix != ".py":
+    if path.suffix not in suffixes:
         raise Invalid(f"{file} is not a Python file", where=where, hint="Notebooks run with: jupyter kf run")
     if not path.is_file():
         raise NotFound(f"there is no file {file}", where=where)

@@ -152,7 +152,7 @@ def _jobs(commands: _Commands) -> None:
     }
     for name, found in (("train", training.OPTIONS), ("tune", tuning.OPTIONS)):
         parser = _add(commands, name, about[name], epilog=_FILES[name] + "\n\n" + _EXIT)
-        parser.add_argument("file", metavar="FILE.py", help="the program")
+        parser.add_argument("file", metavar="FILE", help=_FILE[name])
         parser.add_argument("--function", metavar="NAME", help="call this function of the file")
         for option in found:
             parser.add_argument(*option.words, **option.settings)
@@ -160,6 +160,7 @@ def _jobs(commands: _Commands) -> None:
         _json(parser, "print one JSON object about the end")
 
 
+_FILE = {"train": "a .py file", "tune": "a .py file, or a notebook whose parameters are tuned"}
 _FILES = {
     "train": """With --function NAME the file is imported by every process and the function called; arguments take the
 types of its signature. Without it the file is run as a script, as torchrun does, with --arg lr=0.1 as --lr=0.1.""",

@@ -79,7 +79,7 @@ def entry(path: Path, function: str | None) -> str | None:
 
     A function ``train`` is taken too where the file does nothing by itself (``if __name__ == "__main__"``).
     """
-    if function:
+    if function or path.suffix != ".py":
         return function
     try:
         body = ast.parse(path.read_bytes()).body
