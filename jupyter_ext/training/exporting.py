@@ -37,6 +37,7 @@ outside.main(folder)
 _TRAVELS: Final = (
     *("__init__.py", "errors.py", "training/__init__.py", "training/checkpoints.py"),
     *("training/frameworks/__init__.py", "training/frameworks/collective.py"),
+    "training/stacks.py",
     *("training/loading.py", "training/outside.py", "training/rank.py", "training/reporting.py"),
 )
 _PYTHON: Final = ("python", "-c", BOOTSTRAP)
@@ -87,19 +88,30 @@ def _carrying(resource: Resource, code: bytes) -> dict[str, Any]:
         if "://" not in place:
             hint = "Put it where the cluster can read it, and name that: s3://…, pvc://…"
             raise Unfit(f"{place} is on this machine only", where=Where(field=f"data.{name}"), hint=hint)
-    text = base64.b64encode(_payload(code, noted)).decode()
-    if len(text) > LIMIT:
-        raise _too_large(code, len(text))
-    chunks = [text[start : start + CHUNK] for start in range(0, len(text), CHUNK)]
     trainer = {
         **resource.spec.get("trainer", {}),
         "command": list(_COMMANDS[framework]),
-        "args": [TAG, *chunks],
+        "args": _arguments(code, noted),
     }
     reference = dict(resource.spec["runtimeRef"])
     if framework == "plain":
         reference["name"] = "torch-distributed"
     return {"runtimeRef": reference, "trainer": trainer}
+
+
+def carrier(cluster: LocalCluster, digest: str, noted: Mapping[str, str]) -> tuple[list[str], list[str]]:
+    """Command and arguments of one plain process that runs a snapshot in any image with this version of Python.
+
+    ``noted`` are the annotations that a job of it would have. Raises Unfit when the code is too large.
+    """
+    return list(_PYTHON), _arguments(cluster.blobs.read(digest), noted)
+
+
+def _arguments(code: bytes, noted: Mapping[str, str]) -> list[str]:
+    text = base64.b64encode(_payload(code, noted)).decode()
+    if len(text) > LIMIT:
+        raise _too_large(code, len(text))
+    return [TAG, *(text[start : start + CHUNK] for start in range(0, len(text), CHUNK))]
 
 
 def _payload(code: bytes, noted: Mapping[str, str]) -> bytes:

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 SAVE_SECONDS: Final = 1.0
 """Metrics and progress change the resource at most so often; a change of state does so at once."""
+_STEPS: Final = ("current_step", "global_step", "step")
+"""Names that say when; Hugging Face's Trainer reports the first."""
 
 
 class Ledger:
@@ -39,8 +41,11 @@ class Ledger:
     def heard(self, progress: float | None, remaining: float | None, metrics: Mapping[str, float]) -> None:
         """Take what came over the status server; called from its threads."""
         moment = time.time()
+        step = next((metrics[name] for name in _STEPS if name in metrics), None)
         with self._guard:
-            self._heard += [Point(name, value, None, 0, moment) for name, value in metrics.items()]
+            self._heard += [
+                Point(name, value, step, 0, moment) for name, value in metrics.items() if name not in _STEPS
+            ]
             self.progress = progress if progress is not None else self.progress
             self._remaining = None if remaining is None else (remaining, time.monotonic())
             self._dirty = True

@@ -46,6 +46,7 @@ class Options:
     env: Mapping[str, str] = field(default_factory=dict)
     data: Mapping[str, str] = field(default_factory=dict)
     checkpoint: bool | str = False
+    roles: Mapping[str, int] = field(default_factory=dict)
     deadline: int | None = None
     restarts: int = 0
 
@@ -55,6 +56,8 @@ def trainjob(
 ) -> Resource:
     """The resource. Raises Invalid for numbers that are none."""
     least, most = nodes_of(options.nodes)
+    if options.roles:
+        least = most = sum(whole(count, f"roles.{role}") for role, count in options.roles.items())
     trainer: dict[str, Any] = {"numNodes": most, "numProcPerNode": whole(options.procs, "procs", 1)}
     if options.env:
         trainer["env"] = [{"name": key, "value": value} for key, value in options.env.items()]
@@ -79,6 +82,7 @@ def trainjob(
         names.RESTARTS: str(whole(options.restarts, "restarts")) if options.restarts else "",
         names.PACKAGES: json.dumps(list(options.packages)) if options.packages else "",
         names.ARGS: json.dumps(dict(options.args)) if options.args else "",
+        names.ROLES: json.dumps(dict(options.roles)) if options.roles else "",
         names.DATA: json.dumps(dict(options.data)) if options.data else "",
         names.CHECKPOINT: str(options.checkpoint) if options.checkpoint else "",
     }

@@ -13,6 +13,10 @@ import traceback
 from pathlib import Path
 from typing import Any, Final
 
+TUNED: Final = "JUPYTER_KUBEFLOW_TUNED"
+"""JSON: {name: [type, value as text, *choices]}."""
+OBJECTIVE: Final = "JUPYTER_KUBEFLOW_OBJECTIVE"
+"""The name under which a trial's value is printed."""
 _RANKS: Final = {
     "RANK": ("OMPI_COMM_WORLD_RANK", "DMLC_TASK_ID", "JAX_PROCESS_ID"),
     "WORLD_SIZE": ("OMPI_COMM_WORLD_SIZE", "DMLC_NUM_WORKER", "JAX_NUM_PROCESSES"),
@@ -41,20 +45,48 @@ def main(folder: str) -> None:
     if "DMLC_TRACKER_URI" in os.environ:
         from jupyter_ext.training.frameworks import collective
 
-        collective.install()
+        collective.install(serve=True)
     zipfile.ZipFile(base / "code.zip").extractall(base / "code")
     snapshot = None
     try:
         snapshot = Snapshot(base / "code")
-        value = snapshot.call(job["args"], job["data"])
+        value = snapshot.call({**job["args"], **tuned()}, job["data"])
     except Pruned:
         sys.exit(0)
     except Exception as error:
         sys.stderr.write("\n".join([*rank.described(error, snapshot)["traceback"], ""]))
         sys.stderr.flush()
         os._exit(1) if threads_hang() else sys.exit(1)
-    if value is not None and os.environ.get("RANK", "0") == "0":
-        print(repr(value)[:10_000])  # noqa: T201 - there is no notebook to bring it to
+    if os.environ.get("RANK", "0") == "0":
+        _say(value)
+
+
+def tuned() -> dict[str, Any]:
+    """The parameters of a trial: Katib puts only text into a manifest, so what they are travels beside it."""
+    found: dict[str, Any] = {}
+    given: dict[str, list[Any]] = json.loads(os.environ.get(TUNED, "{}"))
+    for name, (kind, text, *choices) in given.items():
+        if kind in {"int", "double"}:
+            found[name] = int(text) if kind == "int" else float(text)
+        else:
+            found[name] = next((choice for choice in choices if _text(choice) == text), text)
+    return found
+
+
+def _text(choice: Any) -> str:
+    return repr(choice) if isinstance(choice, float) else str(choice)
+
+
+def _say(value: Any) -> None:
+    """Print what was returned: there is no notebook to bring it to. A trial's is what its objective is read from."""
+    objective = os.environ.get(OBJECTIVE)
+    if value is None:
+        return
+    if not objective:
+        print(repr(value)[:10_000])  # noqa: T201
+        return
+    for name, number in (value if isinstance(value, dict) else {objective: value}).items():
+        print(f"{name}={float(number)!r}", flush=True)  # noqa: T201
 
 
 def threads_hang() -> bool:

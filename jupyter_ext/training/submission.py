@@ -47,6 +47,7 @@ def train(
     env: Mapping[str, str] | None = None,
     data: Mapping[str, str | Path] | None = None,
     checkpoint: bool | str | Path | None = None,
+    roles: Mapping[str, int] | None = None,
     deadline: int | None = None,
     restarts: int = 0,
     wait: bool = False,
@@ -62,7 +63,8 @@ def train(
     it reads from ``namespace`` (the notebook's, by default); a path is run as a program, or one ``function`` of it
     is called. ``nodes`` may be ``"1:4"`` for a job whose nodes come and go. ``resources`` (cpu, memory, gpu) are
     those of each node. ``data`` names files, folders or URIs: a function gets those it has a parameter for. With
-    ``checkpoint`` a killed job goes on by itself; ``deadline`` is in seconds.
+    ``checkpoint`` a killed job goes on by itself; ``deadline`` is in seconds. ``roles`` counts the nodes of a
+    TensorFlow job that are not all workers: ``{"chief": 1, "worker": 2, "ps": 1, "evaluator": 1}``.
     Raises Invalid, Unfit and Unavailable for all that can be known to be wrong before it starts.
     """
     cluster = discover.current()
@@ -88,6 +90,7 @@ def train(
         env={str(key): str(value) for key, value in (env or {}).items()},
         data=places,
         checkpoint=checkpoint if isinstance(checkpoint, bool) else str(checkpoint or ""),
+        roles=roles or {},
         deadline=deadline,
         restarts=restarts,
     )
@@ -114,6 +117,7 @@ def examine(
     env: Mapping[str, str] | None = None,
     data: Mapping[str, str | Path] | None = None,
     checkpoint: bool | str | Path | None = None,
+    roles: Mapping[str, int] | None = None,
     deadline: int | None = None,
     restarts: int = 0,
 ) -> None:
@@ -133,6 +137,7 @@ def examine(
         env={str(key): str(value) for key, value in (env or {}).items()},
         data=_places(data or {}),
         checkpoint=checkpoint if isinstance(checkpoint, bool) else str(checkpoint or ""),
+        roles=roles or {},
         deadline=deadline,
         restarts=restarts,
     )
