@@ -10,14 +10,14 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
+from jupyter_ext.training.reporting import Pruned
+
 _LONGEST: Final = 40_000
 _HERE: Final = str(Path(__file__).parent)
 
 
 def call(function: Callable[..., Any], values: Mapping[str, Any]) -> dict[str, Any]:
     """Call it. The answer has ``state``, and ``metrics`` or ``error``."""
-    from jupyter_ext.training.reporting import Pruned
-
     try:
         returned = function(**values)
     except Pruned:
@@ -83,9 +83,11 @@ def _message(error: BaseException) -> str:
         return ""
 
 
-def keep(path: Path, result: Mapping[str, Any]) -> None:
-    """Write the result whole or not at all: it is there even if nobody is left to hear of it."""
-    temporary = f"{path}.{os.getpid()}"
-    with open(temporary, "w", encoding="utf-8") as file:  # noqa: PTH123 - once a trial, on its critical path
-        json.dump(result, file)
-    os.replace(temporary, path)  # noqa: PTH105 - as above
+def keep(path: str, result: Mapping[str, Any]) -> None:
+    """Write the result down: it is there even if nobody is left to hear of it. Cut short, it is no JSON."""
+    data = json.dumps(result).encode()
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+    try:
+        os.write(descriptor, data)
+    finally:
+        os.close(descriptor)

@@ -30,37 +30,23 @@ def take(blobs: Blobs, code: Code, folders: list[Path]) -> str:
     return blobs.put_bytes(pack(code, folders))
 
 
-class Warm(Snapshot):
-    """A snapshot of which everything that every call would do has been done once."""
+def load(blobs: Blobs, digest: str, folder: Path, preload: Iterable[str] = ()) -> Callable[..., Any]:
+    """The snapshot as a function of a trial's values, with everything done that every call would do again.
 
-    def __init__(self, folder: Path, preload: Iterable[str]) -> None:
-        super().__init__(folder)
-        self._kept: Any = None
-        for name in preload:
-            # What goes wrong will go wrong again where the code imports it, and be seen there.
-            with warnings.catch_warnings(), contextlib.suppress(BaseException):
-                warnings.simplefilter("ignore")
-                import_module(name)
-        if self.facts["kind"] in ("function", "source"):
-            self._kept = super()._unpickled()
-        elif self.facts["kind"] == "module":
-            import_module(self.facts["module"])
-
-    def _unpickled(self) -> Any:
-        return self._kept
-
-    def function(self, **values: Any) -> Any:
-        """Call it with the values of one trial."""
-        return self.call(values, {})
-
-
-def load(blobs: Blobs, digest: str, folder: Path, preload: Iterable[str] = ()) -> Warm:
-    """The snapshot, unpacked below ``folder`` and ready to be called. Raises what loading it raises."""
-    from jupyter_ext.training.snapshot import unpack
+    Raises what loading the user's code raises.
+    """
+    from jupyter_ext.training.unpacking import unpack
 
     place = folder / FOLDER
     unpack(blobs.read(digest), place)
-    return Warm(place, preload)
+    snapshot = Snapshot(place)
+    for name in preload:
+        # What goes wrong will go wrong again where the code imports it, and be seen there.
+        with warnings.catch_warnings(), contextlib.suppress(BaseException):
+            warnings.simplefilter("ignore")
+            import_module(name)
+    snapshot.warm()
+    return lambda **values: snapshot.call(values, {})
 
 
 def imports(what: Callable[..., Any] | str) -> list[str]:

@@ -61,8 +61,8 @@ class Crew:
             "attempt": entry.attempt,
             "values": entry.suggestion.values,
             "env": env,
-            "log": str(self._folder.log(entry)),
-            "result": str(self._folder.result(entry)),
+            "log": self._folder.log(entry),
+            "result": self._folder.result(entry),
             "begun": entry.begun,
         }
         if self._alone is not None:

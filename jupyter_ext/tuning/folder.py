@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -17,30 +18,28 @@ TRIAL: Final = "JUPYTER_KUBEFLOW_TRIAL"
 """The name of the trial that a process belongs to."""
 KATIB_TRIAL: Final = "KATIB_TRIAL_NAME"
 UNIT: Final = "JUPYTER_KUBEFLOW_UNIT"
-PART: Final = "rank-0"
-"""What the log of a trial's one process is called, as in a job of one rank."""
 
 
 class Folder:
     """The working folder of one experiment."""
 
     def __init__(self, cluster: LocalCluster, uid: str) -> None:
-        self._cluster = cluster
         self.path = cluster.work_folder(uid)
+        self._logs = str(cluster.log_folder(uid))
 
-    def result(self, entry: Entry) -> Path:
+    def result(self, entry: Entry) -> str:
         """What the trial's process writes when it is done."""
         return self._file(entry, "result")
 
-    def reports(self, entry: Entry) -> Path:
+    def reports(self, entry: Entry) -> str:
         """What it reports meanwhile."""
         return self._file(entry, "reports")
 
-    def stop(self, entry: Entry) -> Path:
+    def stop(self, entry: Entry) -> str:
         """The file whose existence tells it to end early."""
         return self._file(entry, "stop")
 
-    def metrics(self, entry: Entry) -> Path:
+    def metrics(self, entry: Entry) -> str:
         """The file that a command writes its metrics into, where it does."""
         return self._file(entry, "metrics")
 
@@ -48,15 +47,15 @@ class Folder:
         """The trial's own checkpoint folder; it is made when it is asked for."""
         return self.path / "checkpoints" / name
 
-    def log(self, entry: Entry) -> Path:
-        """Where its output goes."""
-        return self._cluster.log(entry.uid, PART, entry.attempt).path
+    def log(self, entry: Entry) -> str:
+        """Where its output goes; see ``log_part``."""
+        return f"{self._logs}/{log_part(entry.number)}.{entry.attempt}.log"
 
     def environment(self, entry: Entry) -> dict[str, str]:
         """What its process finds in the environment."""
         return {
-            REPORTS: str(self.reports(entry)),
-            STOP: str(self.stop(entry)),
+            REPORTS: self.reports(entry),
+            STOP: self.stop(entry),
             CHECKPOINT: str(self.checkpoint(entry.name)),
             TRIAL: entry.name,
             KATIB_TRIAL: entry.name,
@@ -66,25 +65,33 @@ class Folder:
     def kept(self, entry: Entry) -> dict[str, Any] | None:
         """The result, if there is one."""
         try:
-            found: dict[str, Any] = json.loads(self.result(entry).read_bytes())
+            with open(self.result(entry), "rb") as file:  # noqa: PTH123 - for every trial
+                found: dict[str, Any] = json.load(file)
         except (OSError, ValueError):
             return None
         return found
 
     def clear(self, entry: Entry) -> None:
         """Remove what is in the store by now, and a log that nothing was printed into."""
-        for path in (self.result(entry), self.reports(entry), self.stop(entry), self.metrics(entry)):
-            path.unlink(missing_ok=True)
         log = self.log(entry)
+        kinds = ("result", "reports", "stop", "metrics")
+        paths = [self._file(entry, kind) for kind in kinds]
         try:
-            if log.stat().st_size == 0:
-                log.unlink()
-                log.parent.rmdir()
+            if os.stat(log).st_size == 0:  # noqa: PTH116 - for every trial
+                paths.append(log)
         except OSError:
             pass
+        for path in paths:
+            with suppress(OSError):
+                os.unlink(path)  # noqa: PTH108 - as above
 
-    def _file(self, entry: Entry, kind: str) -> Path:
-        return self.path / f"{entry.number}.{entry.attempt}.{kind}"
+    def _file(self, entry: Entry, kind: str) -> str:
+        return f"{self.path}/{entry.number}.{entry.attempt}.{kind}"
+
+
+def log_part(number: int) -> str:
+    """What a trial's log is called among those of its experiment."""
+    return f"trial-{number}"
 
 
 _OWN: Final = frozenset({REPORTS, STOP, CHECKPOINT, TRIAL, KATIB_TRIAL, UNIT})

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 from jupyter_ext.cluster import discover
 from jupyter_ext.errors import Conflict, Invalid, NotFound, Where
 from jupyter_ext.tuning import trials as questions
-from jupyter_ext.tuning.folder import PART
+from jupyter_ext.tuning.folder import log_part
 
 if TYPE_CHECKING:
     from jupyter_ext.cluster.local import LocalCluster
@@ -86,19 +86,33 @@ class Trial:
         resource = self.resource
         child = self._child(resource)
         if child is not None:
-            kind, name = child
-            yield from self._cluster.logs(kind, name, PART, tail=tail, follow=follow, stop=stop)
+            yield from self._child_logs(*child, tail, follow=follow, stop=stop)
             return
 
         def over() -> bool:
             return (stop is not None and stop.is_set()) or self.resource.finished
 
         attempt = int(resource.status.get("attempt") or 1)
-        log = self._cluster.log(resource.uid, PART, attempt)
+        log = self._cluster.log(
+            resource.owner or resource.uid, log_part(int(resource.status["number"])), attempt
+        )
         if follow:
             yield from log.follow(over, tail=tail)
         else:
             yield log.read() if tail is None else log.tail(tail)
+
+    def _child_logs(
+        self, kind: str, name: str, tail: int | None, *, follow: bool, stop: threading.Event | None
+    ) -> Iterator[str]:
+        if kind == "Run":
+            from jupyter_ext import pipelines
+
+            found = pipelines.get(name).logs(tail=tail, follow=follow, stop=stop)
+            yield from [found] if isinstance(found, str) else found
+            return
+        from jupyter_ext import training
+
+        yield from training.get(name, kind=kind).logs(tail=tail, follow=follow, stop=stop)
 
     @property
     def _uid(self) -> str:
@@ -309,7 +323,7 @@ class Experiment:
 
 
 def _check_resume(resource: Resource, trials: int | None) -> None:
-    if trials is not None and (isinstance(trials, bool) or not isinstance(trials, int) or trials < 1):
+    if trials is not None and trials < 1:
         raise Invalid(
             f"{trials!r} is not a number of trials", where=Where(field="trials"), hint="At least 1."
         )

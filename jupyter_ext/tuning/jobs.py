@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from jupyter_ext.cluster.resource import TERMINAL, Resource
@@ -17,8 +18,6 @@ from jupyter_ext.tuning.subject import Subject
 from jupyter_ext.tuning.template import FIELD
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from jupyter_ext.cluster.local import LocalCluster
     from jupyter_ext.cluster.local.devices import Lease
     from jupyter_ext.cluster.local.metrics import Point
@@ -108,7 +107,7 @@ class Children:
 
     def ask_to_stop(self, entry: Entry) -> None:
         """Leave the file that ``report`` looks for."""
-        self._folder.stop(entry).touch()
+        Path(self._folder.stop(entry)).touch()
 
     def kill(self, number: int) -> None:
         """Stop the child."""
@@ -158,7 +157,7 @@ class Jobs(Children):
             labels={**resource.labels, **self.labels()},
             annotations={**resource.annotations, **self.noted(entry)},
             owner=entry.uid,
-            spec=_with_stop(resource, str(self._folder.stop(entry))),
+            spec=_with_stop(resource, self._folder.stop(entry)),
         )
         job = training.submit(resource)
         return resource.kind, job.name
@@ -284,7 +283,7 @@ def subject_of(
     from jupyter_ext.training.manifest import Options
     from jupyter_ext.training.spec import CODE
     from jupyter_ext.tuning import code as codes
-    from jupyter_ext.tuning.subject import code_of
+    from jupyter_ext.tuning.subject import code_of, noted
 
     unknown = [name for name in job if name not in _OPTIONS]
     if unknown:
@@ -314,11 +313,9 @@ def subject_of(
             "batch.kubernetes.io/job-completion-index": "0",
         },
     }
-    return Subject(taken.name, template, {CODE: digest})
+    return Subject(taken.name, template, {CODE: digest, **noted(taken, what)})
 
 
 def _absolute(place: str | Path) -> str:
-    from pathlib import Path
-
     text = str(place)
     return text if "://" in text else str(Path(text).expanduser().absolute())

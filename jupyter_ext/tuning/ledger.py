@@ -156,7 +156,7 @@ class Ledger:
         values, value = entry.suggestion.values, entry.observed.value
         self._consider(entry.name, entry.number, end.state, value, values, entry.observed.to_katib())
         shown = end.state if end.state in ("SUCCEEDED", "PRUNED") else "FAILED"
-        return Past(entry.number, values, shown, value, len(entry.curve), entry.suggestion.labels)  # type: ignore[arg-type]
+        return Past(entry.number, values, shown, value, len(entry.curve), entry.suggestion.labels)
 
     def _consider(
         self, name: str, number: int, state: State, value: float | None, values: dict[str, Any],

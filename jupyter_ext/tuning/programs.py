@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from jupyter_ext.cluster.local.processes import die_with_parent
@@ -73,10 +74,8 @@ class Programs(Followed):
         words = [self._own(word, entry) for word in process.command]
         env = {**_environment(), **{name: self._own(text, entry) for name, text in process.env.items()}}
         env |= self._folder.environment(entry) | (lease.env() if lease else {})
-        log = self._folder.log(entry)
-        log.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         try:
-            with log.open("ab") as output:
+            with Path(self._folder.log(entry)).open("ab") as output:
                 started = subprocess.Popen(
                     words, cwd=process.cwd, env=env, stdin=subprocess.DEVNULL, stdout=output, stderr=output,
                     process_group=0, preexec_fn=die_with_parent,  # noqa: PLW1509 - this process has one thread
@@ -90,7 +89,7 @@ class Programs(Followed):
     def _own(self, text: str, entry: Entry) -> str:
         """The text with the path of the metrics file, and of the checkpoints, replaced by this trial's own."""
         if self._path:
-            text = text.replace(self._path, str(self._folder.metrics(entry)))
+            text = text.replace(self._path, self._folder.metrics(entry))
         shared = self._plan.settings.get("suggestion_trial_dir")
         if shared and str(shared).rstrip("/") in text:
             own = self._folder.checkpoint(entry.name)
@@ -116,7 +115,7 @@ class Programs(Followed):
 
     def _died(self, entry: Entry, code: int) -> Ended:
         end = died(entry, -code if code < 0 else code << 8, {})
-        last = _last_line(self._folder.log(entry).read_bytes()[-4096:])
+        last = _last_line(Path(self._folder.log(entry)).read_bytes()[-4096:])
         return Ended(end.number, end.state, f"{end.reason[:-1]}: {last}" if last else end.reason)
 
     def lost(self) -> list[Entry]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from jupyter_ext.cluster.local.metrics import Point
@@ -46,8 +45,8 @@ class Follower:
 
 
 class _Tail:
-    def __init__(self, path: Path) -> None:
-        self._path = str(path)
+    def __init__(self, path: str) -> None:
+        self._path = path
         self._position = 0
         self._rest = b""
 

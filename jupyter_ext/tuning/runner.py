@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from jupyter_ext.tuning.ledger import Ended, Entry
@@ -114,7 +115,7 @@ class Followed:
 
     def ask_to_stop(self, entry: Entry) -> None:
         """Leave the file that ``report`` looks for."""
-        self._folder.stop(entry).touch()
+        Path(self._folder.stop(entry)).touch()
 
 
 class Functions(Followed):

@@ -331,7 +331,7 @@ def space_from(given: Mapping[str, Parameter | str]) -> Space:
         )
     found: Space = {}
     for name, item in given.items():
-        if not isinstance(name, str) or not name or any(letter in name for letter in "{}= \n"):
+        if not name or any(letter in name for letter in "{}= \n"):
             raise Invalid(f"{name!r} cannot be the name of a parameter", where=Where(field="space"))
         if isinstance(item, Parameter):
             found[name] = item

@@ -159,7 +159,9 @@ def _ordered(most: int | None, parallel: int, failures: int | None) -> None:
 
 def check_model(resource: Resource) -> None:
     """Check a resource that was not made here against the published model. Raises Invalid naming the field."""
-    from kubeflow_katib_api.models.v1beta1_experiment import V1beta1Experiment
+    from kubeflow_katib_api.models.v1beta1_experiment import (  # type: ignore[import-untyped]
+        V1beta1Experiment,
+    )
     from pydantic import ValidationError
 
     manifest = resource.manifest()

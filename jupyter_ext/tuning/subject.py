@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from jupyter_ext.cluster.resource import Resource, format_cpu, parse_cpu, parse_memory
 from jupyter_ext.errors import Invalid, NotFound, Unfit, Where
-from jupyter_ext.training.spec import CODE
+from jupyter_ext.training.spec import CODE, ENTRY, ORIGIN
 from jupyter_ext.tuning import code as codes
 from jupyter_ext.tuning.programs import command_job
 from jupyter_ext.tuning.template import CONTAINER, JOBS, TRIAL, placeholders
@@ -23,7 +23,8 @@ if TYPE_CHECKING:
     from jupyter_ext.tuning.space import Space
 
 PRELOAD: Final = "jupyter-kubeflow.org/preload"
-ENTRY: Final = "jupyter-kubeflow.org/entry"
+SOURCE: Final = "jupyter-kubeflow.org/source"
+"""The text of the cell that is tuned, for people."""
 _GPU: Final = "nvidia.com/gpu"
 REMOTE: Final = ("python", "-m", "jupyter_ext.tuning.remote")
 
@@ -76,13 +77,20 @@ def read(
     preload = codes.imports(path.read_text(encoding="utf-8") if path is not None else what)
     digest = codes.take(cluster.blobs, taken, folders)
     words = [*REMOTE, *_words(space)]
-    notes = {CODE: digest, TRIAL: "function", ENTRY: taken.name}
+    notes = {CODE: digest, TRIAL: "function", **noted(taken, what)}
     notes |= {PRELOAD: ",".join(preload)} if preload else {}
     return Subject(taken.name, _template(command_job(words, amounts(resources), CONTAINER), space), notes)
 
 
 def _words(space: Space) -> list[str]:
     return [f"--{name}=${{trialParameters.{name}}}" for name in space]
+
+
+def noted(taken: Code, what: Any) -> dict[str, str]:
+    """What is told of the code beside it: the function's name, the file it is in, or the cell's text."""
+    found = {ENTRY: taken.name} if taken.kind in ("function", "module") else {}
+    found |= {ORIGIN: str(taken.origin)} if taken.origin else {}
+    return found | ({SOURCE: what} if taken.kind == "source" else {})
 
 
 def _refuse(job: Mapping[str, Any], framework: str | None) -> None:
@@ -192,7 +200,8 @@ def _of_script(path: Path, space: Space, resources: Mapping[str, Any]) -> Subjec
     except (OSError, UnicodeDecodeError, ValueError) as error:
         raise Invalid(f"{path.name} cannot be read ({error})", where=Where(field="path")) from None
     words = [sys.executable, str(full), *_words(space)]
-    return Subject(path.stem, _template(command_job(words, amounts(resources), CONTAINER), space))
+    template = _template(command_job(words, amounts(resources), CONTAINER), space)
+    return Subject(path.stem, template, {ORIGIN: str(full)})
 
 
 def _of_manifest(what: Resource | Mapping[str, Any], space: Space) -> Subject:

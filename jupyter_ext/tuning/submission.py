@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import random
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
@@ -11,11 +10,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from jupyter_ext.cluster import discover
-from jupyter_ext.cluster.local.devices import UNIT
-from jupyter_ext.cluster.local.processes import VARIABLE
+from jupyter_ext.cluster.local.processes import is_running
 from jupyter_ext.cluster.resource import KINDS, Resource, make_name, valid_name
 from jupyter_ext.errors import Conflict, Invalid, Where
-from jupyter_ext.training.spec import INSIDE, OWNER
+from jupyter_ext.training.spec import CODE, CREATOR, INSIDE
+from jupyter_ext.training.submission import belonging
 from jupyter_ext.tuning import catalogue, katib, objective, spec, stopping
 from jupyter_ext.tuning.space import Parameter, Space, space_from
 from jupyter_ext.tuning.spec import CHOICES, LONGEST_NAME, SEED, Plan
@@ -119,13 +118,13 @@ def build(
     described |= {"earlyStopping": early.to_katib()} if early else {}
     for field, value in (("maxTrialCount", trials), ("maxFailedTrialCount", max_failed)):
         described |= {} if value is None else {field: value}
-    annotations = {SEED: str(random.SystemRandom().randrange(1 << 31)), **about.annotations, **inherited()}
+    annotations = {SEED: str(random.SystemRandom().randrange(1 << 31)), **about.annotations}
     typed = katib.typed_choices(tuned)
     annotations |= {CHOICES: json.dumps(typed)} if typed else {}
     title = name or make_name(about.name[: LONGEST_NAME - 6])
     resource = Resource.new(
         "Experiment", title, described, labels=dict(labels or {}), annotations=annotations,
-        namespace=cluster.namespace, owner=os.environ.get(VARIABLE) if INSIDE in annotations else None,
+        namespace=cluster.namespace,
         status={"phase": "PENDING", "reason": "Starting."},
     )  # fmt: skip
     return _with_parallel(cluster, resource, parallel)
@@ -186,17 +185,6 @@ def _with_parallel(cluster: LocalCluster, resource: Resource, parallel: int | No
     return resource.with_(spec={**resource.spec, "parallelTrialCount": parallel})
 
 
-def inherited() -> dict[str, str]:
-    """Annotations that say in which step or trial this process is, so that what it starts may use that's lease."""
-    holder, unit = os.environ.get(VARIABLE), os.environ.get(UNIT)
-    if not holder or not unit:
-        return {}
-    found = discover.current().store.by_uid(holder)
-    if found is None:
-        return {}
-    return {INSIDE: f"{holder}/{unit}", OWNER: f"{found.kind}/{found.name}"}
-
-
 def check(resource: Resource) -> Plan:
     """Everything that ``submit`` refuses, without starting anything."""
     if resource.kind != "Experiment" or resource.api_version != KINDS["Experiment"].api_version:
@@ -242,7 +230,33 @@ def _start(cluster: LocalCluster, resource: Resource, *, checked: bool = False) 
 
     if not checked:
         check(resource)
+    resource = belonging(cluster, resource)
+    earlier = _begun_before(cluster, resource)
+    if earlier is not None:
+        return earlier
     return workload.submit(cluster, resource, CONTROLLER, restart="OnFailure", cwd=Path.cwd(), lost=LOST)
+
+
+def _begun_before(cluster: LocalCluster, resource: Resource) -> Resource | None:
+    """The same experiment, that the same step began before it was killed and is now repeated."""
+    place = resource.annotations.get(INSIDE)
+    if place is None:
+        return None
+    for other in cluster.list("Experiment", owner=resource.owner):
+        noted = other.annotations
+        killed = noted.get(INSIDE) == place and not is_running(noted.get(CREATOR))
+        same = other.spec == resource.spec and noted.get(CODE) == resource.annotations.get(CODE)
+        if killed and same and other.phase not in ("FAILED", "CANCELED"):
+            return other
+        if killed and not other.finished:
+            _stop(cluster, other)
+    return None
+
+
+def _stop(cluster: LocalCluster, resource: Resource) -> None:
+    from jupyter_ext.cluster.local import workload
+
+    workload.stop(cluster, resource.uid, wait=False)
 
 
 def update(resource: Resource) -> Resource:

@@ -56,7 +56,8 @@ def page(
         if column == "number":
             # By the place in the store, which has an index, as trials are written in the order of their numbers.
             compare = "<" if descending else ">"
-            where += f" AND id {compare} (SELECT id FROM resources WHERE owner = ? AND kind = 'Trial' AND name LIKE ?)"
+            place = "(SELECT id FROM resources WHERE owner = ? AND kind = 'Trial' AND name LIKE ?)"
+            where += f" AND id {compare} {place}"
             values += [uid, f"%-{int(after)}"]
         else:
             skip = int(after)

@@ -102,7 +102,7 @@ def load(settings: dict[str, Any]) -> Callable[..., Any]:
     from jupyter_ext.tuning import code
 
     blobs, folder = Blobs(Path(settings["blobs"])), Path(settings["folder"])
-    return code.load(blobs, settings["code"], folder, settings["preload"]).function
+    return code.load(blobs, settings["code"], folder, settings["preload"])
 
 
 def unsafe() -> str | None:
@@ -131,7 +131,7 @@ def run(wire: Wire, function: Callable[..., Any], trial: dict[str, Any]) -> NoRe
         _prepare(trial)
         result = call(function, trial["values"])
         result["seconds"] = time.time() - trial["begun"]
-        keep(Path(trial["result"]), result)
+        keep(trial["result"], result)
         for stream in (sys.stdout, sys.stderr):
             with contextlib.suppress(Exception):
                 stream.flush()
@@ -152,9 +152,7 @@ def _prepare(trial: dict[str, Any]) -> None:
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGCHLD):
         signal.signal(number, signal.SIG_DFL)
     signal.signal(signal.SIGINT, signal.default_int_handler)
-    log = Path(trial["log"])
-    log.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    output = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+    output = os.open(trial["log"], os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
     os.dup2(output, 1)
     os.dup2(output, 2)
     os.close(output)

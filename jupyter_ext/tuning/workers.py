@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from jupyter_ext.cluster.local.devices import Waiting
-from jupyter_ext.training.spec import INSIDE
+from jupyter_ext.training.submission import host_of
 
 if TYPE_CHECKING:
     import threading
@@ -29,7 +29,7 @@ class Workers:
         self._leases: dict[int, Lease] = {}
         self._busy: dict[int, int] = {}
         self._asked: set[int] = set()
-        self._inside = _inside(resource)
+        self._inside = host_of(resource)
         self.waiting = ""
         self.count = 0
         if self._request is not None:
@@ -97,12 +97,3 @@ def fitting(cluster: LocalCluster, request: Request) -> int:
         (len(machine.gpus), request.gpus),
     ]
     return max(min((there // asked for there, asked in parts if asked), default=1), 1)
-
-
-def _inside(resource: Resource) -> tuple[str, str] | None:
-    """The lease of the step or trial that this experiment was started in."""
-    text = resource.annotations.get(INSIDE)
-    if not text or "/" not in text:
-        return None
-    uid, _, unit = text.partition("/")
-    return uid, unit

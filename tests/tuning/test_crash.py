@@ -9,10 +9,10 @@ import time
 
 import psutil
 import pytest
-from tests.tuning.conftest import until
 
 from jupyter_ext.cluster.local import processes, workload
 from jupyter_ext.tuning import double
+from tests.tuning.conftest import until
 
 TRIALS = 60
 FIXED = ("value", "parameters", "state", "seconds", "attempt", "startTime")
@@ -47,7 +47,11 @@ def role(process: psutil.Process, everyone: list[psutil.Process]) -> str:
     if "shim.py" in words:
         return "controller"
     parent = process.ppid()
-    return "trial" if any(one.pid == parent and "worker" in " ".join(one.cmdline()) for one in everyone) else "server"
+    return (
+        "trial"
+        if any(one.pid == parent and "worker" in " ".join(one.cmdline()) for one in everyone)
+        else "server"
+    )
 
 
 @pytest.mark.parametrize("victim", ["controller", "server", "trial", "any"])

@@ -7,11 +7,11 @@ import threading
 
 import psutil
 import pytest
-from tests.tuning.conftest import until
 
 from jupyter_ext import tuning
 from jupyter_ext.errors import Conflict, Invalid, NotFound, Unfit
 from jupyter_ext.tuning import categorical, discrete, double, int_
+from tests.tuning.conftest import until
 
 
 def bowl(x: float, n: int = 0) -> float:
@@ -19,7 +19,9 @@ def bowl(x: float, n: int = 0) -> float:
 
 
 def test_it_finds_what_is_best(tune):
-    found = tune(bowl, {"x": double(0, 1), "n": int_(0, 3)}, trials=20, parallel=2, settings={"random_state": 1})
+    found = tune(
+        bowl, {"x": double(0, 1), "n": int_(0, 3)}, trials=20, parallel=2, settings={"random_state": 1}
+    )
     assert found.phase in ("PENDING", "RUNNING", "SUCCEEDED")
     found.wait(60)
     assert found.phase == "SUCCEEDED", found.reason
@@ -57,7 +59,7 @@ def test_values_arrive_with_their_types(tune):
 
 
 def test_a_space_as_text_and_from_the_signature(tune):
-    def fit(lr: float = double(0.1, 0.2), kind: str = categorical("a", "b")):  # noqa: B008
+    def fit(lr: float = double(0.1, 0.2), kind: str = categorical("a", "b")):
         return lr
 
     assert tuning.space_of(fit) == {"lr": double(0.1, 0.2), "kind": categorical("a", "b")}
@@ -321,7 +323,9 @@ def test_source_of_a_cell_and_a_file(tune, tmp_path):
     assert found.trials()[0]["value"] == abs(found.trials()[0]["parameters"]["x"] - 0.5)
 
     file = tmp_path / "fit_module.py"
-    file.write_text("def fit(x: float):\n    return x * 2\n\nif __name__ == '__main__':\n    raise SystemExit(3)\n")
+    file.write_text(
+        "def fit(x: float):\n    return x * 2\n\nif __name__ == '__main__':\n    raise SystemExit(3)\n"
+    )
     named = tune(file, {"x": double(0, 1)}, function="fit", trials=2).wait(60)
     assert named.phase == "SUCCEEDED", named.reason
 
@@ -361,7 +365,9 @@ def test_early_stopping_by_the_median(tune):
     assert found.counts["pruned"] == len(pruned) == found.resource.status["trialsEarlyStopped"]
     assert all(row["state"] == "PRUNED" and "worse than the median" in row["reason"] for row in pruned)
     kept = found.trials(states=["SUCCEEDED"])
-    reports = {row["number"]: found.trial(row["number"]).resource.status["reports"] for row in (*pruned, *kept)}
+    reports = {
+        row["number"]: found.trial(row["number"]).resource.status["reports"] for row in (*pruned, *kept)
+    }
     assert all(reports[row["number"]] == 40 for row in kept)
     assert all(reports[row["number"]] < 40 for row in pruned)
 

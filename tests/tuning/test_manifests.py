@@ -7,11 +7,11 @@ import sys
 
 import pytest
 import yaml
-from tests.tuning.conftest import until
 
 from jupyter_ext import tuning
 from jupyter_ext.cluster.resource import Resource
 from jupyter_ext.errors import Conflict, Invalid, KubeflowError, Unfit
+from tests.tuning.conftest import until
 
 PROGRAM = """
 import sys
@@ -357,4 +357,7 @@ def test_what_is_made_here_validates_upstream(tune):
     assert made.status.trials_succeeded == 2
     trial = found.trial(0).resource.to_dict()
     assert V1beta1Trial.from_dict({**trial, "metadata": {"name": "t"}}).status.observation.metrics
-    assert tuning.check(found.resource).space == tuning.check(Resource.from_dict(found.resource.manifest())).space
+    assert (
+        tuning.check(found.resource).space
+        == tuning.check(Resource.from_dict(found.resource.manifest())).space
+    )
