@@ -1,7 +1,8 @@
 """The model registry beside MLflow and upstream's client: what a call costs, on both ends.
 
 The time of a call depends on what else the machine does; the CPU of client and server hardly does. Nothing is
-uploaded: a model is registered with an address. All over SQLite files; both servers on loopback.
+uploaded: a model is registered with an address. All over SQLite files; both servers on loopback, each
+one process that answers.
 """
 
 from __future__ import annotations
@@ -42,7 +43,7 @@ def started(command: list[str], address: re.Pattern[str] | str, log: Path) -> It
     """A server; gives its address, said in its log where it is a pattern, and its process."""
     with log.open("w") as out, subprocess.Popen(command, stdout=out, stderr=out, cwd=log.parent) as server:
         try:
-            deadline = time.monotonic() + 120
+            deadline = time.monotonic() + 300
             while time.monotonic() < deadline and server.poll() is None:
                 found = address if isinstance(address, str) else _said(address, log)
                 if found and _answers(found):
@@ -53,7 +54,10 @@ def started(command: list[str], address: re.Pattern[str] | str, log: Path) -> It
                 raise RuntimeError(f"{command[1:4]} did not start: {log.read_text()[-500:]}")
         finally:
             server.terminate()
-            server.wait(30)
+            try:
+                server.wait(30)
+            except subprocess.TimeoutExpired:
+                server.kill()
 
 
 def _said(pattern: re.Pattern[str], log: Path) -> str | None:
@@ -93,7 +97,7 @@ def measure(quick: bool) -> Report:
         serve = [str(ours), "-m", "jupyter_ext.cli", "registry", "serve", "--port", "0"]
         port = _free_port()
         peer = [str(mlflow), "-m", "mlflow", "server", "--backend-store-uri", f"sqlite:///{files['mlflow']}"]
-        peer += ["--host", "127.0.0.1", "--port", str(port)]
+        peer += ["--host", "127.0.0.1", "--port", str(port), "--workers", "1"]
         pattern = re.compile(r"http://127\.0\.0\.1:\d+")
         with (
             started([*serve, "--database", str(files["ours"])], pattern, folder / "ours.log") as here,

@@ -46,15 +46,15 @@ class Service:
         name, external = query.get("name") or None, query.get("externalId") or None
         parent = query.get("parentResourceId") or None
         kinds = _kinds(kind)
-        top = len(kinds) == 1 and KINDS[kinds[0]].parent is None and kind != "Artifact"
-        top = top and not KINDS[kinds[0]].artifact
+        one = KINDS[kinds[0]]
+        top = one.parent is None and one.artifact is None
         if not external and not (name and (top or parent)):
             wanted = (
                 "either name or externalId" if top else "either (name and parentResourceId), or externalId"
             )
             raise Invalid(f"invalid parameters call, supply {wanted}")
         number = bodies.identifier(parent, "parent resource") if parent and not top else None
-        place = {"context" if KINDS[kinds[0]].artifact else "parent": number}
+        place = {"context" if one.artifact else "parent": 0 if top and not external else number}
         found = self.store.find(kinds, name=name, external_id=external, **place)
         if len(found) != 1:
             asked = ", ".join(f"{key}={value}" for key, value in query.items() if value)
@@ -314,7 +314,7 @@ def _steps(query: Mapping[str, str]) -> tuple[str, list[Any]]:
         if not all(part.isascii() and part.isdecimal() and len(part) <= 9 for part in numbers):
             raise Invalid(f"{name} is not a list of whole numbers", where=Where(field=name))
         marks = ", ".join("?" * len(numbers))
-        of_runs = f"r.id IN (SELECT record FROM attributions WHERE context IN ({marks}))"
+        of_runs = f"r.id IN (SELECT record FROM attributions WHERE context IN ({marks}))"  # noqa: S608 - our own constants only; values are bound
         parts.append(f"{text} IN ({marks})" if text else of_runs)
         values += map(int, numbers)
     return " AND ".join(parts), values

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import argparse
 import json
 
 import pytest
 
 from jupyter_ext import registry as kf
 from jupyter_ext.cli import models
+from jupyter_ext.cli.parser import parse
 from jupyter_ext.errors import Invalid, NotFound
 
 
 def run(*words: str) -> int:
-    parser = argparse.ArgumentParser()
-    models.parser(parser.add_subparsers(dest="command"))
-    args = parser.parse_args(words)
+    args = parse(words)
     return models.COMMANDS[args.command](args)
 
 

@@ -17,20 +17,11 @@ import pytest
 from jupyter_ext.errors import Invalid
 from jupyter_ext.registry.server import TokenFile, is_loopback, netutil_host, serve
 
-CODE = """
-import argparse, sys
-from jupyter_ext.cli import models
-parser = argparse.ArgumentParser()
-models.parser(parser.add_subparsers(dest="command"))
-args = parser.parse_args()
-sys.exit(models.COMMANDS[args.command](args))
-"""
-
 
 @contextmanager
 def serving(folder: Path, *options: str) -> Iterator[str]:
     """The address of a registry of its own."""
-    command = [sys.executable, "-c", CODE, "registry", "serve", "--port", "0"]
+    command = [sys.executable, "-m", "jupyter_ext.cli", "registry", "serve", "--port", "0"]
     command += ["--database", str(folder / "registry.sqlite"), *options]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as server:
         assert server.stdout
