@@ -213,7 +213,7 @@ def asked(cluster: LocalCluster, resource: Resource) -> dict[str, Any]:
         with zipfile.ZipFile(io.BytesIO(cluster.blobs.read(code))) as archive:
             facts = json.loads(archive.read(FACTS))
         if facts["kind"] == "source":
-            found["source"] = next(iter(facts["sources"].values()))["text"]
+            found["source"] = facts["sources"][facts["main"]]["text"]
         elif facts["kind"] in {"script", "module"}:
             found["path"] = noted.get(names.ORIGIN, facts["name"])
         if facts["kind"] in {"function", "module"}:

@@ -99,11 +99,11 @@ class Snapshot:
         main = _new_main()
         namespace = main.__dict__
         namespace.update({**self._unpickled(), **data, **args})
-        (name,) = self.facts["sources"]
+        name = self.facts["main"]
         return run(self.facts["sources"][name]["text"], name, namespace)
 
     def _script(self, args: dict[str, Any], data: dict[str, str]) -> Any:
-        (name,) = self.facts["sources"]
+        name = self.facts["main"]
         main = _new_main()
         main.__file__ = name
         main.__dict__["__cached__"] = None

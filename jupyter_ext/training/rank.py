@@ -153,6 +153,7 @@ def described(error: BaseException, snapshot: Snapshot | None) -> dict[str, Any]
     trace = error.__traceback__
     while trace is not None and trace.tb_frame.f_globals.get("__name__") in _OURS:
         trace = trace.tb_next
+    trace = trace or error.__traceback__
     try:
         message = str(error)[:_MESSAGE]
     except Exception:

@@ -80,7 +80,7 @@ def of_source(source: str, namespace: Mapping[str, Any], args: Mapping[str, Any]
     values = {name: namespace[name] for name in needs.must}
     values |= {name: namespace[name] for name in needs.may if objection(namespace[name]) is None}
     values |= args
-    code = Code("source", "cell", value=values)
+    code = Code("source", "cell", more={"main": filename}, value=values)
     label = {"cell": cell} if isinstance(cell, int) else {"label": str(cell)} if cell is not None else {}
     code.sources[filename] = {"text": source, **label}
     code.modules = _modules_of(tree)
@@ -102,7 +102,7 @@ def of_file(path: Path, function: str | None) -> Code:
     except SyntaxError as error:
         raise _syntax(error, text, None, path.name) from error
     if function is None:
-        code = Code("script", path.stem, origin=path, modules=_modules_of(tree))
+        code = Code("script", path.stem, {"main": str(path)}, origin=path, modules=_modules_of(tree))
         code.sources[str(path)] = {"text": text}
         return code
     kinds = (ast.FunctionDef, ast.AsyncFunctionDef)
