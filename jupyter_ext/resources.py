@@ -247,13 +247,29 @@ def logs(
     stop: threading.Event | None = None,
 ) -> Iterator[str]:
     """Give what it printed: of one ``part`` (a step, ``rank-0``), else all; ``follow`` ends with it or by ``stop``."""
-    more: dict[str, Any] = {"tail": tail, "follow": follow, "stop": stop}
-    if part and part.startswith("rank-") and part[5:].isdecimal():
-        more["rank"] = int(part[5:])
-    elif part:
-        more["step"] = part
-    found: str | Iterator[str] = _verb(reference, "logs")(**more)
+    resource = find(reference)
+    more: dict[str, Any] = {"tail": tail, "follow": follow, "stop": stop, **_part(resource, part)}
+    found: str | Iterator[str] = _verb(title(resource), "logs")(**more)
     return iter([found]) if isinstance(found, str) else iter(found)
+
+
+def _part(resource: Resource, part: str | None) -> dict[str, Any]:
+    """Give the argument of ``logs`` that means one part; raises NotFound with the parts that there are."""
+    if not part:
+        return {}
+    if resource.kind == "Run":
+        return {"step": part}
+    ranks = resource.status.get("ranks") or []
+    known = {str(rank["part"]): int(rank["rank"]) for rank in ranks}
+    known |= {f"rank-{rank['rank']}": int(rank["rank"]) for rank in ranks}
+    number = part.removeprefix("rank-")
+    if not ranks and number.isdecimal():
+        # What has not begun has no ranks yet; a trial, which is one process, has this one only.
+        known = {part: int(number)} if row(resource.kind).shared else {"rank-0": 0}
+    if part not in known:
+        hint = f"There are: {', '.join(list(known)[:20])}."
+        raise NotFound(f"{title(resource)} has no part {part!r}", where=Where(field="part"), hint=hint)
+    return {"rank": known[part]} if row(resource.kind).shared else {}
 
 
 def export(reference: str) -> str:

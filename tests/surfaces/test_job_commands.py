@@ -103,6 +103,7 @@ def test_a_function_is_trained_and_looked_at(kf):
     assert "numProcPerNode: 2" in described
     assert kf("logs", name, "--rank", "1").stdout == kf("logs", name, "rank-1").stdout
     assert kf("logs", name, "--rank", "1", "--tail", "1").stdout == "step 1 lr 0.5\n"
+    assert kf("logs", name, "--rank", "7").returncode == 2
     assert kf("logs", "-f", name.partition("/")[2]).stdout.count("step 1") == 2
     assert kf("wait", name).returncode == 0
     assert json.loads(kf("get", name, "--json").stdout)["status"]["phase"] == "SUCCEEDED"
@@ -194,6 +195,9 @@ def test_tuning_a_function_with_typed_values(kf):
     assert kf("get", "experiments").stdout.count("experiment/") == 2
     trial = f"trial/{found['best']['trial']}"
     assert "SUCCEEDED" in kf("describe", trial).stdout
+    assert kf("logs", trial, "rank-0").returncode == 0
+    assert kf("logs", trial, "rank-9").returncode == 2
+    assert kf("logs", f"experiment/{found['name']}").returncode == 0
 
 
 def test_tuning_a_script_that_prints(kf, folder):
@@ -272,7 +276,9 @@ def test_a_wait_that_takes_too_long_is_1(kf):
     assert waited.returncode == 1
     assert "still" in waited.stderr
     assert kf("stop", name).returncode == 0
-    assert kf("wait", name).returncode == 1
+    waited = kf("wait", name)
+    assert waited.returncode == 1
+    assert "CANCELED" in waited.stdout, waited
     assert kf("get", "jobs", "--state", "canceled", "-o", "name").stdout == f"trainjob/{name}\n"
 
 
