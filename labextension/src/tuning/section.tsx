@@ -43,7 +43,7 @@ export function tuningSection(kubeflow: IKubeflow, sources: ISources): ISection 
       selected: trans.__('Selected experiments'),
       noMatch: trans.__('No experiment matches “%1”.')
     },
-    kinds: [experimentView(kubeflow) as unknown as IKindView],
+    kinds: [experimentView(kubeflow) as unknown as IKindView, trialView(kubeflow)],
     create: {
       label: trans.__('New experiment'),
       first: trans.__('Tune a function'),
@@ -82,6 +82,22 @@ function experimentView(kubeflow: IKubeflow): IKindView<IExperiment> {
       { command: TuningCommands.copyCode, label: trans.__('Copy as code') },
       { command: TuningCommands.remove, label: trans.__('Delete…'), bulk: true }
     ]
+  };
+}
+
+/** Trials have no list of their own; what links to one is led to it inside of its experiment. */
+function trialView(kubeflow: IKubeflow): IKindView {
+  return {
+    kind: 'Trial',
+    icon: tuningIcon,
+    title: item => item.metadata.name,
+    note: item => item.status.reason ?? '',
+    open: name =>
+      kubeflow.execute(TuningCommands.open, {
+        name: name.replace(/-\d+$/, ''),
+        place: { trial: name }
+      }),
+    actions: []
   };
 }
 

@@ -6,6 +6,7 @@ import type { IWork } from '../../model/types';
 import { useFetched, useKubeflow } from '../../ui/context';
 import { Button, CopyButton, Tabs } from '../../ui/controls';
 import { Log } from '../../ui/log';
+import { useFound } from '../../ui/resources';
 import { RelativeTime } from '../../ui/time';
 import { TuningCommands } from '../commands';
 import { literal } from '../model/python';
@@ -152,7 +153,30 @@ function Summary(props: ITrialProps): JSX.Element {
 
 interface ITrialStatus {
   job?: { kind: string; name: string } | null;
-  error?: { message?: string; type?: string; line?: number | null; traceback?: string[] } | null;
+  error?: { message?: string; traceback?: string[] } | null;
+}
+
+const CARRIERS = ['TrainJob', 'PyTorchJob', 'TFJob', 'XGBoostJob', 'Run'];
+const OWNER = 'jupyter-kubeflow.org/owner';
+
+/** The job or run that carries the trial: its own word for it, or found by its owner. */
+function useCarrier(trial: ITrial, resource: IWork | null) {
+  const owner = `Trial/${trial.name}`;
+  const uid = resource?.metadata.uid;
+  const found = useFound(CARRIERS, lists => {
+    for (const list of lists) {
+      const item = list.items.find(
+        ({ metadata }) =>
+          metadata.annotations?.[OWNER] === owner ||
+          (uid && metadata.ownerReferences?.some(reference => reference.uid === uid))
+      );
+      if (item) {
+        return { kind: item.kind, name: item.metadata.name };
+      }
+    }
+    return null;
+  });
+  return (resource?.status as ITrialStatus | undefined)?.job ?? found;
 }
 
 /** The job or run that carried the trial, and what went wrong in it. */
@@ -163,21 +187,20 @@ function Place(props: { trial: ITrial }): JSX.Element | null {
   const { value } = useFetched(`${trial.name}/${trialState(trial)}`, signal =>
     kubeflow.request<IWork>(`trials/${encodeURIComponent(trial.name)}`, { signal })
   );
-  const status = value?.status as ITrialStatus | undefined;
-  const job = status?.job;
-  const traceback = status?.error?.traceback?.join('');
+  const carrier = useCarrier(trial, value);
+  const traceback = (value?.status as ITrialStatus | undefined)?.error?.traceback?.join('');
   return (
     <>
-      {job && (
+      {carrier && (
         <>
-          <dt>{job.kind === 'Run' ? trans.__('Run') : trans.__('Job')}</dt>
+          <dt>{carrier.kind === 'Run' ? trans.__('Run') : trans.__('Job')}</dt>
           <dd>
             <button
               type="button"
               className="jk-Link"
-              onClick={() => void kubeflow.open(job.kind, job.name)}
+              onClick={() => void kubeflow.open(carrier.kind, carrier.name)}
             >
-              {job.name}
+              {carrier.name}
             </button>
           </dd>
         </>
