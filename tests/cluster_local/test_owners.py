@@ -6,7 +6,7 @@ import pytest
 
 from jupyter_ext.cluster.local import workload
 from jupyter_ext.cluster.resource import Resource
-from jupyter_ext.errors import NotFound
+from jupyter_ext.errors import Gone, NotFound
 
 from .conftest import HERE, until
 
@@ -93,3 +93,29 @@ def test_paused_has_no_process_and_is_no_end(cluster, runner):
     assert not runner.get().finished
     workload.restart(cluster, made.uid)
     assert runner.finished().phase == "SUCCEEDED"
+
+
+def test_thousands_that_are_owned_go_at_once(cluster):
+    above = cluster.store.create(Resource.new("Experiment", "above"))
+    with cluster.store.transaction():
+        for number in range(1000):
+            cluster.store.create(Resource.new("Trial", f"t-{number}", owner=above.uid))
+    kept = cluster.store.create(Resource.new("Trial", "another"))
+    since = cluster.store.resource_version()
+    cluster.delete("Experiment", "above")
+    assert [each.uid for each in cluster.list("Trial")] == [kept.uid]
+    with pytest.raises(Gone):
+        list(cluster.watch(since, timeout=0))
+
+
+def test_a_few_that_are_owned_are_shown_as_they_go(cluster):
+    above = cluster.store.create(Resource.new("Experiment", "above"))
+    for number in range(3):
+        cluster.store.create(Resource.new("Trial", f"t-{number}", owner=above.uid))
+    since = cluster.store.resource_version()
+    cluster.delete("Experiment", "above")
+    events = list(cluster.watch(since, timeout=0))
+    assert [(event.type, event.resource.name) for event in events] == [
+        *(("DELETED", f"t-{number}") for number in (2, 1, 0)),
+        ("DELETED", "above"),
+    ]

@@ -12,6 +12,7 @@ import time
 import psutil
 import pytest
 
+import jupyter_ext as kf
 from jupyter_ext.cluster.local import machine, processes, record, workload
 from jupyter_ext.training import train
 
@@ -159,3 +160,45 @@ def test_a_job_whose_files_are_deleted_under_it_ends(cluster, folder):
     job.delete()
     until(lambda: not processes_of(uid))
     assert not workload.alive(cluster, uid)
+
+
+@pytest.mark.slow
+def test_a_killed_torch_rank_is_named_and_the_job_resumes(cluster, folder):
+    def fit(until_number):
+        import torch.distributed as dist
+
+        dist.init_process_group("gloo")
+        kf.report(met=1)
+        if dist.get_rank() == 1 and not (kf.training.checkpoint_dir() / "again").exists():
+            time.sleep(600)
+        (kf.training.checkpoint_dir() / "again").touch()
+        number = count_up(until_number) if dist.get_rank() == 0 else None
+        dist.barrier()
+        dist.destroy_process_group()
+        return number
+
+    job = train(fit, framework="torch", procs=2, args={"until_number": 20})
+    reached(job, 20)
+    pids = {each["rank"]: each["pid"] for each in job.ranks}
+    os.kill(pids[1], signal.SIGKILL)
+    assert job.wait(60).phase == "FAILED"
+    assert job.reason == "Rank 1 was killed by SIGKILL (likely out of memory)."
+    assert {each["rank"]: each["state"] for each in job.ranks}[1] == "FAILED"
+    assert job.resume().result(120) == 20
+    until(lambda: not processes_of(job.resource.uid))
+
+
+@pytest.mark.slow
+def test_an_exception_in_a_torch_rank_is_the_reason(cluster, folder):
+    def fit():
+        import torch.distributed as dist
+
+        dist.init_process_group("gloo")
+        if dist.get_rank() == 1:
+            raise ArithmeticError("in rank 1")
+        dist.barrier()
+
+    job = train(fit, framework="torch", nodes=2).wait(120)
+    assert job.phase == "FAILED"
+    assert job.reason.startswith("Rank 1 failed at test_crash.py")
+    assert job.reason.endswith("ArithmeticError: in rank 1.")

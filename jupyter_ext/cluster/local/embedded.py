@@ -22,8 +22,6 @@ if TYPE_CHECKING:
 
 __all__ = ["LocalCluster"]
 
-Uids = list[str]
-
 SWEEP_SECONDS: Final = 0.5
 """Readers look for dead workloads at most this often."""
 
@@ -172,20 +170,9 @@ class LocalCluster:
 
         resource = self.store.get(kind, name)
         workload.stop(self, resource.uid)
-        with self.store.transaction():
-            last = self.store.delete(kind, name)
-            gone = self._delete_owned(last.uid)
-        for uid in (last.uid, *gone):
-            cleaning.forget(self, uid)
+        last, below = self.store.delete_all(kind, name)
+        cleaning.forget(self, last.uid, *below)
         return last
-
-    def _delete_owned(self, uid: str) -> Uids:
-        """Remove what belongs to a resource, and what belongs to that; returns the UIDs."""
-        gone: Uids = []
-        for kind, name, child in self.store.owned(uid):
-            self.store.delete(kind, name)
-            gone += [child, *self._delete_owned(child)]
-        return gone
 
     def logs(
         self,

@@ -135,18 +135,18 @@ class Metrics:
                 uid for (uid,) in connection.execute("SELECT uid FROM series UNION SELECT uid FROM marks")
             }
 
-    def forget(self, uid: str) -> None:
-        """Remove all points of a resource."""
-        with self._database.reading() as connection:
-            known = "SELECT 1 FROM series WHERE uid = ?1 UNION ALL SELECT 1 FROM marks WHERE uid = ?1 LIMIT 1"
-            if connection.execute(known, (uid,)).fetchone() is None:
-                return
+    def forget(self, *uids: str) -> None:
+        """Remove all points of these resources."""
+        known = self.uids() if len(uids) > 1 else set(uids)
+        gone = [(uid,) for uid in set(uids) & known]
+        if not gone:
+            return
         with self._database.transaction() as connection:
-            connection.execute(
-                "DELETE FROM points WHERE series IN (SELECT id FROM series WHERE uid = ?)", (uid,)
+            connection.executemany(
+                "DELETE FROM points WHERE series IN (SELECT id FROM series WHERE uid = ?)", gone
             )
-            connection.execute("DELETE FROM series WHERE uid = ?", (uid,))
-            connection.execute("DELETE FROM marks WHERE uid = ?", (uid,))
+            connection.executemany("DELETE FROM series WHERE uid = ?", gone)
+            connection.executemany("DELETE FROM marks WHERE uid = ?", gone)
 
     def close(self) -> None:
         """Close the calling thread's connection."""

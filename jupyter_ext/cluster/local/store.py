@@ -21,10 +21,18 @@ POLL_SECONDS: Final = (0.004, 0.02)
 _RECENT: Final = 1.0
 TOMBSTONES: Final = 5000
 """How many deletions a watch can catch up with; older ones answer Gone."""
+SHOWN: Final = 500
+"""How many deletions at once are shown one by one."""
+_BELOW: Final = (
+    "WITH RECURSIVE below(uid) AS (SELECT uid FROM resources WHERE owner = ?"
+    " UNION SELECT resources.uid FROM resources JOIN below ON resources.owner = below.uid)"
+    " SELECT kind, name, uid FROM resources WHERE uid IN below ORDER BY id DESC"
+)
 
 
 Events = list[Event]
 Owned = list[tuple[str, str, str]]
+Uids = list[str]
 Entries = list[tuple[str, dict[str, Any]]]
 
 
@@ -229,6 +237,25 @@ class Store:
             connection.execute("DELETE FROM workloads WHERE uid = ?", (last.uid,))
             _compact(connection)
         return last
+
+    def delete_all(self, kind: str, name: str) -> tuple[Resource, Uids]:
+        """Remove the resource with everything that belongs to it; returns its last state and the others' UIDs.
+
+        Where those are many, a watcher is not shown each of them: it is Gone and lists again.
+        """
+        with self.transaction() as connection:
+            below = connection.execute(_BELOW, (self.get(kind, name).uid,)).fetchall()
+            if len(below) <= SHOWN:
+                for each in below:
+                    self.delete(each[0], each[1])
+            else:
+                uids = [each[2:] for each in below]
+                connection.executemany("DELETE FROM resources WHERE uid = ?", uids)
+                connection.executemany("DELETE FROM workloads WHERE uid = ?", uids)
+                floor = _next_version(connection)
+                connection.execute("UPDATE counters SET value = ? WHERE name = 'tombstone_floor'", (floor,))
+            last = self.delete(kind, name)
+        return last, [uid for _, _, uid in below]
 
     def watch(
         self,
