@@ -49,7 +49,7 @@ def table(label: str, head: Sequence[str], rows: Iterable[Sequence[str]]) -> str
         return ""
     top = "".join(f'<th style="text-align:left">{escape(name)}</th>' for name in head)
     top = f"<thead><tr>{top}</tr></thead>" if head else ""
-    return f'<table aria-label="{escape(label)}">{top}<tbody>{body}</tbody></table>'
+    return f'<table aria-label="{escape(label)}" style="margin:0">{top}<tbody>{body}</tbody></table>'
 
 
 def state(phase: str) -> str:

@@ -79,15 +79,33 @@ class Screen:
         import ipywidgets as w
 
         value = self.model.values[entry.name]
-        width = max((len(item.label) for item in self.model.entries if not item.line), default=8) + 2
-        style = {"description_width": "initial" if entry.line else f"{width}ch"}
-        shared = {"description": entry.label, "style": style, "tooltip": entry.about or entry.label}
+        beside = entry.line and not self._first(entry)
+        style = {"description_width": "initial" if beside or entry.kind == "tick" else f"{self._width()}ch"}
+        layout = w.Layout(width="16em" if entry.line and beside else "24em" if entry.line else "34em")
+        shared = {
+            "description": entry.label,
+            "style": style,
+            "layout": layout,
+            "tooltip": entry.about or entry.label,
+        }
         if entry.kind == "tick":
             return w.Checkbox(value=bool(value), indent=False, **shared)
         if entry.kind == "choice":
             return w.Dropdown(options=entry.choices, value=value, **shared)
-        layout = w.Layout(width="16em" if entry.line else "32em")
-        return w.Text(value=str(value), placeholder=entry.placeholder, layout=layout, **shared)
+        return w.Text(value=str(value), placeholder=entry.placeholder, **shared)
+
+    def _width(self) -> int:
+        """Give one width to all labels on the left, so that the fields stand in one column."""
+        labels = [
+            len(item.label)
+            for item in self.model.entries
+            if item.kind != "tick" and (not item.line or self._first(item))
+        ]
+        return max(labels, default=8) + 2
+
+    def _first(self, entry: Entry) -> bool:
+        """Whether it is the first of its line."""
+        return next(item.name for item in self.model.entries if item.line == entry.line) == entry.name
 
     def _rows(self) -> list[Any]:
         import ipywidgets as w

@@ -131,8 +131,11 @@ def _log(resource: Resource) -> str:
     from jupyter_ext import training
     from jupyter_ext.errors import KubeflowError
 
+    size = max(len(resource.status.get("ranks") or ()), 1)
+    # A few lines of each rank; where there are many ranks, those of the first.
+    rank, tail = (0, TAIL) if size > TAIL else (None, max(TAIL // size, 1))
     try:
-        text = "".join(training.get(resource.name, kind=resource.kind).logs(tail=TAIL))
+        text = "".join(training.get(resource.name, kind=resource.kind).logs(rank, tail=tail))
     except KubeflowError:
         return ""
     lines = text.rstrip("\n").split("\n")[-TAIL:]
