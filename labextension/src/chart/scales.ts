@@ -19,14 +19,18 @@ export interface IScale {
   readonly step: number;
 }
 
-export function linear(low: number, high: number): IScale {
+/** With `whole`, only whole numbers are marked. */
+export function linear(low: number, high: number, whole = false): IScale {
   const [from, to] = widened(low, high);
   const at = (value: AxisValue) => (numeric(value) - from) / (to - from);
   return {
     kind: 'linear',
     at,
     value: share => round(from + share * (to - from), (to - from) / 1000),
-    ticks: most => niceTicks(from, to, most).map(value => ({ at: at(value), label: short(value) })),
+    ticks: most =>
+      niceTicks(from, to, whole ? Math.min(most, Math.max(1, to - from)) : most)
+        .filter(value => !whole || Number.isInteger(value))
+        .map(value => ({ at: at(value), label: short(value) })),
     step: 0.02
   };
 }

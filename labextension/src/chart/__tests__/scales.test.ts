@@ -14,6 +14,16 @@ describe('scales', () => {
     );
   });
 
+  test('an axis of counts marks whole numbers only', () => {
+    const labels = (low: number, high: number) =>
+      linear(low, high, true)
+        .ticks(8)
+        .map(tick => tick.label);
+    assert.deepEqual(labels(0, 2), ['0', '1', '2']);
+    assert.deepEqual(labels(1, 1), ['1']);
+    assert.deepEqual(labels(0, 100), ['0', '20', '40', '60', '80', '100']);
+  });
+
   test('an axis of one value has it in the middle', () => {
     assert.equal(linear(4, 4).at(4), 0.5);
     assert.equal(linear(0, 0).at(0), 0.5);

@@ -40,7 +40,7 @@ function parameterScale(parameter: IParameterSpec, trials: readonly ITrial[]): I
   const usable = !normal && space.min !== undefined && space.max !== undefined;
   const [low, high] = (usable && declared.every(isNumber) ? declared : seen) ?? [0, 1];
   const logarithmic = space.distribution === 'logUniform' || space.distribution === 'logNormal';
-  return logarithmic && low > 0 ? log(low, high) : linear(low, high);
+  return logarithmic && low > 0 ? log(low, high) : linear(low, high, type === 'int');
 }
 
 /** `1` and `1.0`, or `true` and `True`, are one category. */

@@ -47,7 +47,7 @@ function BestSoFar(props: {
   const { marks, stairs, corners, x } = React.useMemo(() => {
     const last = scene.trials[scene.trials.length - 1]?.number ?? 1;
     const first = scene.trials[0]?.number ?? 0;
-    const scale = linear(Math.min(first, last - 1), Math.max(last, 2));
+    const scale = linear(Math.min(first, last - 1), Math.max(last, 2), true);
     const across: IAxis = { id: 'number', label: '', scale, read: trial => trial.number };
     const found = improvements(scene.trials, scene.objective);
     const places = found.map(each => ({ x: scale.at(each.number), y: y.scale.at(each.value) }));
