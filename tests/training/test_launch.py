@@ -44,7 +44,7 @@ def test_torch_has_an_agent_for_each_node(tmp_path):
         ("node-2", (4, 5), "agent", False),
     ]
     argv = " ".join(parts[0].argv)
-    for words in ("-m torch.distributed.run", "--nnodes=1:3", "--nproc-per-node=2", "--max-restarts=4"):
+    for words in ("/frameworks/agent.py ", "--nnodes=1:3", "--nproc-per-node=2", "--max-restarts=4"):
         assert words in argv
     assert parts[0].argv[-3:] == ("-P", "rank.py", str(tmp_path))
 

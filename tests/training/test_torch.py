@@ -58,6 +58,7 @@ rank, size = dist.get_rank(), dist.get_world_size()
 total, step = load_checkpoint() or (torch.zeros(1), 0)
 restart = os.environ["TORCHELASTIC_RESTART_COUNT"]
 print(f"start rank={rank} size={size} step={step} restart={restart} pid={os.getpid()}", flush=True)
+print(f"store={os.environ['MASTER_PORT']}", flush=True)
 while step < 10:
     one = torch.ones(1)
     dist.all_reduce(one)
@@ -100,6 +101,7 @@ def test_a_killed_rank_is_started_again_and_goes_on_from_the_checkpoint(tmp_path
     assert len(begun) == 2
     assert all(int(step) >= 2 for step in begun)
     assert len(re.findall(r"end rank=\d size=2", logs)) == 2
+    assert len(set(re.findall(r"store=(\d+)", logs))) == 2, "no round sees what the one before wrote"
 
 
 def test_without_restarts_left_it_fails(tmp_path):

@@ -7,6 +7,7 @@ the kernel chose.
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from jupyter_ext.training.frameworks import ranks
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 PACKAGES: Final = ("torch",)
 INSTALL: Final = "torch"
 ELASTIC: Final = True
+AGENT: Final = Path(__file__).with_name("agent.py")
 
 RENDEZVOUS: Final = {
     "store_type": "file",
@@ -47,11 +49,11 @@ def plan(job: JobSpec, python: str, ports: Ports, gpus: tuple[str, ...]) -> list
 
 
 def _agent(job: JobSpec, python: str) -> tuple[str, ...]:
-    """``torchrun`` of the kernel's interpreter."""
+    """The command of an agent: torchrun's, in the kernel's interpreter."""
     conf = ",".join(f"{key}={value}" for key, value in RENDEZVOUS.items())
     program, *arguments = ranks.program(job, python)
     return (
-        *(python, "-P", "-m", "torch.distributed.run"),
+        *(python, "-P", str(AGENT)),
         f"--nnodes={job.nodes_min}:{job.nodes_max}",
         f"--nproc-per-node={job.procs}",
         f"--max-restarts={job.restarts}",
