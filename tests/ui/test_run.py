@@ -19,6 +19,7 @@ def retype(lab, active, source):
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(600)
 def test_the_tour_goes_from_run_to_succeeded_live(lab, repository, pictures):
     shutil.copy(repository / "examples/tour.ipynb", lab.root / "tour.ipynb")
     title = "Which flights will arrive late?"
@@ -38,8 +39,8 @@ def test_the_tour_goes_from_run_to_succeeded_live(lab, repository, pictures):
     expect(lab.node("random-forest")).to_have_attribute("data-state", "RUNNING", timeout=60_000)
     lab.page.screenshot(path=pictures / "tour-running.png")
 
-    settled(row, "SUCCEEDED", timeout=180_000)
-    for step in ("load", "prepare", "split", "random-forest", "compare", "choose-the-best"):
+    settled(row, "SUCCEEDED", timeout=480_000)
+    for step in ("load", "prepare", "split", "random-forest", "tune", "neural-network", "compare", "choose-the-best"):
         expect(lab.node(step)).to_have_attribute("data-state", "SUCCEEDED")
     expect(lab.view.get_by_role("list", name="Metrics")).to_contain_text("roc_auc")
     expect(now.get_by_text(title)).to_have_count(0)
