@@ -20,9 +20,10 @@ from jupyter_ext.errors import KubeflowError
 from jupyter_ext.training import launch, manifest
 from jupyter_ext.training.attempt import Attempt, Outcome
 from jupyter_ext.training.ledger import Ledger
+from jupyter_ext.training.nesting import host_of
 from jupyter_ext.training.progress import Progress
 from jupyter_ext.training.reporting import CHECKPOINT
-from jupyter_ext.training.submission import JOB_UNIT, PATHS, host_of, request_of, suspend_of
+from jupyter_ext.training.submission import JOB_UNIT, PATHS, request_of, suspend_of
 from jupyter_ext.training.unpacking import unpack
 
 if TYPE_CHECKING:

@@ -11,19 +11,22 @@ from typing import TYPE_CHECKING, Any, Final
 
 from jupyter_ext.cluster import discover
 from jupyter_ext.cluster.local.devices import UNIT, Request
-from jupyter_ext.cluster.local.processes import VARIABLE, identity, is_running
 from jupyter_ext.cluster.resource import Resource, make_name, valid_name
-from jupyter_ext.errors import Conflict, Invalid, KubeflowError, Unavailable, Where
+from jupyter_ext.errors import Conflict, Invalid, KubeflowError, Where
 from jupyter_ext.training import manifest
 from jupyter_ext.training import spec as names
+from jupyter_ext.training.arguments import places, require_fit, split
 from jupyter_ext.training.handle import Job
 from jupyter_ext.training.manifest import Options
+from jupyter_ext.training.nesting import begun_before, belonging, host_of
 from jupyter_ext.training.runtime import framework_of
 
 if TYPE_CHECKING:
     from jupyter_ext.cluster.local import LocalCluster
     from jupyter_ext.training.snapshot import Code
     from jupyter_ext.training.spec import JobSpec
+
+__all__ = ["belonging", "check", "examine", "host_of", "submit", "train", "update"]
 
 CONTROLLER: Final = "jupyter_ext.training.local:reconcile"
 LOST: Final = "jupyter_ext.training.status:lost"
@@ -69,11 +72,11 @@ def train(
     """
     cluster = discover.current()
     framework = framework or (framework_of(runtime, "runtime") if runtime else "torch")
-    places = _places(data or {})
-    plain, opaque = _split(args or {})
+    data_places = places(data or {})
+    plain, opaque = split(args or {})
     code = _code(what, function, namespace, cell, opaque)
     if code.signature is not None:
-        _require_fit(code, {**plain, **opaque}, places)
+        require_fit(code, {**plain, **opaque}, data_places)
     if opaque and code.kind in {"script", "module"}:
         kind = type(next(iter(opaque.values()))).__name__
         raise Invalid(f"A {kind} cannot be passed to a file", where=Where(field=f"args.{next(iter(opaque))}"))
@@ -88,7 +91,7 @@ def train(
         packages=tuple(packages or ()),
         args=plain,
         env={str(key): str(value) for key, value in (env or {}).items()},
-        data=places,
+        data=data_places,
         checkpoint=checkpoint if isinstance(checkpoint, bool) else str(checkpoint or ""),
         roles=roles or {},
         deadline=deadline,
@@ -123,7 +126,7 @@ def examine(
 ) -> None:
     """Raise the first thing that ``train`` would refuse which is not about the code; nothing is made."""
     cluster = discover.current()
-    plain, _ = _split(args or {})
+    plain, _ = split(args or {})
     options = Options(
         framework=framework or (framework_of(runtime, "runtime") if runtime else "torch"),
         code="",
@@ -135,7 +138,7 @@ def examine(
         packages=tuple(packages or ()),
         args=plain,
         env={str(key): str(value) for key, value in (env or {}).items()},
-        data=_places(data or {}),
+        data=places(data or {}),
         checkpoint=checkpoint if isinstance(checkpoint, bool) else str(checkpoint or ""),
         roles=roles or {},
         deadline=deadline,
@@ -277,83 +280,6 @@ def _stored(cluster: LocalCluster, code: Code) -> str:
     return cluster.blobs.put_bytes(snapshot.pack(code, folders))
 
 
-def _split(args: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Arguments that JSON gives back as they were, and the others."""
-    plain: dict[str, Any] = {}
-    opaque: dict[str, Any] = {}
-    for name, value in args.items():
-        if not str(name).isidentifier():
-            raise Invalid(f"{name!r} is not the name of an argument", where=Where(field="args"))
-        (plain if _is_json(value) else opaque)[name] = value
-    return plain, opaque
-
-
-def _is_json(value: Any, depth: int = 0) -> bool:
-    kind = type(value)
-    if kind in {str, int, bool, type(None)}:
-        return len(value) < 1000 if kind is str else True
-    if kind is float:
-        return bool(value - value == 0)  # neither infinite nor NaN
-    if depth > 4 or kind not in {list, dict} or len(value) > 100:
-        return False
-    if kind is list:
-        return all(_is_json(item, depth + 1) for item in value)
-    return all(type(key) is str and _is_json(item, depth + 1) for key, item in value.items())
-
-
-def _require_fit(code: Code, args: Mapping[str, Any], data: Mapping[str, str]) -> None:
-    """Raise Invalid when the function cannot be called with these arguments."""
-    signature = code.signature
-    assert signature is not None
-    asked = {name: place for name, place in data.items() if name in signature.parameters}
-    try:
-        signature.bind(**{**asked, **args})
-    except TypeError as error:
-        shown = ", ".join(signature.parameters)
-        raise Invalid(
-            f"The arguments do not fit {code.name}({shown}): {error}",
-            where=Where(field="args"),
-            hint="Pass them in args={…}.",
-        ) from error
-
-
-def _places(data: Mapping[str, str | Path]) -> dict[str, str]:
-    """Absolute paths of what is on this machine, and URIs of what is elsewhere. Raises Invalid, Unavailable."""
-    found = {}
-    for name, place in data.items():
-        text = str(place)
-        scheme, separator, rest = text.partition("://")
-        where = Where(field=f"data.{name}")
-        if not name.isidentifier():
-            raise Invalid(f"{name!r} cannot be the name of an argument", where=where)
-        if separator and scheme != "file":
-            _require_filesystem(scheme, where)
-            found[name] = text
-            continue
-        path = Path(rest if separator else text).expanduser().absolute()
-        if not path.exists():
-            raise Invalid(f"There is no {path}", where=where, hint="Check the path of this data.")
-        found[name] = str(path)
-    return found
-
-
-def _require_filesystem(scheme: str, where: Where) -> None:
-    import importlib.util
-
-    if importlib.util.find_spec("fsspec") is None:
-        raise Unavailable(f"{scheme}:// needs fsspec", where=where, hint="pip install fsspec")
-    from fsspec.registry import known_implementations, registry  # type: ignore[import-untyped]
-
-    if scheme in registry:
-        return
-    if scheme not in known_implementations:
-        raise Invalid(f"{scheme}:// is no file system that is known here", where=where)
-    module = known_implementations[scheme]["class"].rpartition(".")[0]
-    needed = {"s3fs": "s3fs", "gcsfs": "gcsfs", "adlfs": "adlfs"}.get(module.partition(".")[0])
-    if needed and importlib.util.find_spec(needed) is None:
-        raise Unavailable(f"{scheme}:// needs {needed}", where=where, hint=f"pip install {needed}")
-
-
 def _taken(cluster: LocalCluster, resource: Resource) -> Resource:
     """A resource from elsewhere, validated; code that one of our exports carries becomes a snapshot."""
     from jupyter_ext.training import exporting
@@ -399,7 +325,7 @@ def _start(cluster: LocalCluster, resource: Resource) -> Job:
     resource = resource.with_(uid=resource.uid or new_uid(), namespace=cluster.namespace)
     job = _require(cluster, resource)
     resource = belonging(cluster, resource)
-    earlier = _begun_before(cluster, resource)
+    earlier = begun_before(cluster, resource)
     if earlier is not None:
         return earlier
     cluster.work_folder(resource.uid)
@@ -437,45 +363,3 @@ def environment() -> dict[str, str]:
         UNIT: JOB_UNIT,
         PATHS: json.dumps([path for path in sys.path if path and not path.endswith(".zip")]),
     }
-
-
-def belonging(cluster: LocalCluster, resource: Resource) -> Resource:
-    """What a step, a trial or a job starts belongs to that, and shares its lease (see ``host_of``)."""
-    uid, unit = os.environ.get(VARIABLE), os.environ.get(UNIT)
-    owner = cluster.store.by_uid(uid) if uid and resource.owner is None else None
-    if owner is None:
-        return resource
-    noted = {names.OWNER: f"{owner.kind}/{owner.name}", names.CREATOR: identity(os.getpid())}
-    if unit:
-        noted[names.INSIDE] = f"{uid}/{unit}"
-    return resource.with_(owner=uid, annotations={**resource.annotations, **noted})
-
-
-def host_of(resource: Resource) -> tuple[str, str] | None:
-    """Holder and unit of the lease that a resource may share: the ``inside`` of ``Leases.acquire``."""
-    holder, slash, unit = resource.annotations.get(names.INSIDE, "").partition("/")
-    return (holder, unit) if slash else None
-
-
-def _begun_before(cluster: LocalCluster, resource: Resource) -> Job | None:
-    """The same job, that the same step began before it was killed and is now repeated; another one is stopped."""
-    from jupyter_ext.cluster.local import workload
-
-    place = resource.annotations.get(names.INSIDE)
-    if place is None:
-        return None
-    for other in cluster.list(resource.kind, owner=resource.owner):
-        noted = other.annotations
-        if other.finished or noted.get(names.INSIDE) != place or is_running(noted.get(names.CREATOR)):
-            continue
-        if other.spec == resource.spec and _same(noted, resource.annotations):
-            mine = {"metadata": {"annotations": {names.CREATOR: resource.annotations[names.CREATOR]}}}
-            cluster.patch(other.kind, other.name, mine)
-            return Job(other.name, cluster, other.kind)
-        workload.stop(cluster, other.uid, wait=False)
-    return None
-
-
-def _same(one: Mapping[str, str], other: Mapping[str, str]) -> bool:
-    ours = {names.CREATOR, names.OWNER}
-    return {**one, **dict.fromkeys(ours)} == {**other, **dict.fromkeys(ours)}

@@ -29,7 +29,6 @@ def _trainjob(resource: Resource) -> None:
         from kubeflow_trainer_api.models.trainer_v1alpha1_train_job import (  # type: ignore[import-untyped]
             TrainerV1alpha1TrainJob,
         )
-        from pydantic import ValidationError
     except ImportError:
         hint = "pip install kubeflow-trainer-api"
         raise Unavailable("The models of Kubeflow Trainer are not installed", hint=hint) from None
@@ -37,8 +36,11 @@ def _trainjob(resource: Resource) -> None:
     try:
         spec = _prepared(TrainerV1alpha1TrainJob.model_fields["spec"].annotation, document["spec"], "spec")
         TrainerV1alpha1TrainJob.model_validate({**document, "spec": spec})
-    except ValidationError as error:
-        first = error.errors()[0]
+    except ValueError as error:  # pydantic's own kind, which has the places
+        listed = getattr(error, "errors", None)
+        if listed is None:
+            raise Invalid(str(error), where=Where(field="spec")) from error
+        first = listed()[0]
         place = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in first["loc"])
         raise Invalid(str(first["msg"]), where=Where(field=place.lstrip("."))) from error
 
