@@ -200,18 +200,30 @@ class Version(_Record):
 
     _path = "model_versions"
 
-    def __init__(self, registry: Registry, record: Mapping[str, Any], model: Model | None = None) -> None:
+    def __init__(
+        self,
+        registry: Registry,
+        record: Mapping[str, Any],
+        model: Model | None = None,
+        *,
+        known: dict[str, Model] | None = None,
+    ) -> None:
         super().__init__(registry, record)
-        self._model = model
+        # Versions that were found together share the models that any of them asked for.
+        self._known = {} if known is None else known
+        if model is not None:
+            self._known[model.id] = model
         self._artifacts: list[dict[str, Any]] | None = None
 
     @property
     def model(self) -> Model:
         """What it is a version of."""
-        if self._model is None:
-            path = f"registered_models/{self.record['registeredModelId']}"
-            self._model = Model(self.registry, self.registry.transport.ask("GET", path))
-        return self._model
+        key = str(self.record["registeredModelId"])
+        if key not in self._known:
+            self._known[key] = Model(
+                self.registry, self.registry.transport.ask("GET", f"registered_models/{key}")
+            )
+        return self._known[key]
 
     @property
     def version(self) -> str:

@@ -205,13 +205,8 @@ class Registry:
     ) -> list[Version]:
         """Versions of all models, newest first: ``find("accuracy > 0.9 AND lineage.run = 'flights-7'")``."""
         known: dict[str, Model] = {}
-        found = [
-            Version(self, record) for record in self._list("model_versions", filter, limit, archived=archived)
-        ]
-        for version in found:
-            key = str(version.record["registeredModelId"])
-            version._model = known.setdefault(key, version.model) if key not in known else known[key]  # noqa: SLF001 - read each once
-        return found
+        listed = self._list("model_versions", filter, limit, archived=archived)
+        return [Version(self, record, known=known) for record in listed]
 
     def search(self, text: str, *, limit: int | None = 100) -> list[Model]:
         """What a search box means: a filter query if it is one, else words in names and descriptions."""
