@@ -128,6 +128,7 @@ def api(jp_fetch: Fetch, stopped: None) -> Fetch:
     async def fetch(*parts: str, method: str = "GET", body: Any = None, **more: Any) -> tuple[int, Any]:
         if method in {"POST", "PATCH"}:
             more["body"] = body if isinstance(body, str | bytes) else json.dumps(body)
+        more.setdefault("request_timeout", 120)
         found = await jp_fetch("kubeflow", "v1", *parts, method=method, raise_error=False, **more)
         return found.code, json.loads(found.body) if found.body else None
 
