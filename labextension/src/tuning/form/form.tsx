@@ -3,28 +3,19 @@ import * as React from 'react';
 import type { IFormProps } from '../../kinds';
 import type { IWork } from '../../model/types';
 import type { IKubeflow } from '../../tokens';
-import { useFetched, useKubeflow, useSignal } from '../../ui/context';
+import { useFetched, useKubeflow } from '../../ui/context';
 import { Button, CopyButton, ErrorLine } from '../../ui/controls';
 import { EXPERIMENT } from '../commands';
 import type { IAlgorithmInfo } from '../model/algorithms';
 import { ALGORITHMS, algorithmTitle, goodFor } from '../model/algorithms';
 import type { IDraft, IDraftProblems } from '../model/draft';
-import {
-  bodyOf,
-  directionOf,
-  EMPTY_DRAFT,
-  isNotebook,
-  metricsIn,
-  problemsOf,
-  pythonOf
-} from '../model/draft';
-import { rowOf } from '../model/space';
+import { bodyOf, directionOf, isNotebook, metricsIn, problemsOf, pythonOf } from '../model/draft';
 import { Check, Choice, Text } from './fields';
 import { SpaceRows } from './rows';
 import type { ISource, ISources } from './sources';
-import { bodyText, fileSource, notebookSource, runDefinition, tuneInKernel } from './sources';
-
-type Change = (part: Partial<IDraft>) => void;
+import { bodyText, runDefinition, tuneInKernel } from './sources';
+import type { Change, IFormState } from './state';
+import { useDraft } from './state';
 
 /** The form of a new experiment, for the panel; it knows the notebooks of this page. */
 export function experimentForm(sources: ISources): React.ComponentType<IFormProps> {
@@ -69,6 +60,11 @@ function ExperimentForm(props: IFormProps & { sources: ISources }): JSX.Element 
       className="jk-Form jk-TuneForm"
       aria-label={trans.__('New experiment')}
       onSubmit={event => event.preventDefault()}
+      onFocus={event => {
+        if (!event.currentTarget.contains(event.relatedTarget)) {
+          form.refresh();
+        }
+      }}
       onKeyDown={event => {
         if (event.key === 'Enter' && (event.metaKey || event.ctrlKey)) {
           event.preventDefault();
@@ -161,63 +157,6 @@ async function start(draft: IDraft, sources: ISources, kubeflow: IKubeflow): Pro
     body: bodyOf(draft)
   });
   return created.metadata.name;
-}
-
-interface IFormState {
-  readonly draft: IDraft;
-  readonly change: Change;
-  readonly source: ISource | null;
-  readonly error: unknown;
-  readonly file: boolean;
-  readonly setFile: (file: boolean) => void;
-  readonly choose: (name: string) => void;
-}
-
-/** The draft, and the source from which its function is chosen. */
-function useDraft(props: IFormProps & { sources: ISources }): IFormState {
-  const { sources, given } = props;
-  const [draft, setDraft] = React.useState<IDraft>(() => ({
-    ...EMPTY_DRAFT,
-    ...(given as Partial<IDraft> | undefined)
-  }));
-  const change = React.useCallback<Change>(part => setDraft(old => ({ ...old, ...part })), []);
-  const front = useSignal(sources.notebooks?.currentChanged);
-  const here = React.useMemo(
-    () => notebookSource(sources),
-    // eslint-disable-next-line react-hooks/exhaustive-deps
-    [sources, front]
-  );
-  const [file, setFile] = React.useState(here === null);
-  const wanted = file && /\.py$/.test(draft.path) ? draft.path : null;
-  const read = useFetched(wanted, () => fileSource(sources, wanted ?? ''));
-  const source = file ? read.value : here;
-  const choose = React.useCallback(
-    (name: string) => {
-      const found = source?.functions.find(each => each.name === name);
-      const metrics = source && found ? metricsIn(bodyText(source, name)) : [];
-      const metric = metrics[0];
-      change({
-        function: name,
-        rows: (found?.arguments ?? []).map(rowOf),
-        ...(metric ? { metric, direction: directionOf(metric) } : {})
-      });
-    },
-    [source, change]
-  );
-  const path = file ? draft.path : (here?.path ?? '');
-  React.useEffect(() => {
-    if (path !== draft.path) {
-      change({ path });
-    }
-  }, [path, draft.path, change]);
-  React.useEffect(() => {
-    const known = source?.functions.some(each => each.name === draft.function);
-    if (source && !known) {
-      const usual = source.functions.find(each => /train|fit|objective|score/i.test(each.name));
-      choose((usual ?? source.functions[source.functions.length - 1])?.name ?? '');
-    }
-  }, [source, draft.function, choose]);
-  return { draft, change, source, error: read.error, file, setFile, choose };
 }
 
 function SourceFields(props: { form: IFormState; problems: IDraftProblems }): JSX.Element {

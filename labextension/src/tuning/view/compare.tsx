@@ -8,7 +8,7 @@ import type { IScene } from '../model/scene';
 import { better, extraMetrics, isNumber, parameterNames } from '../model/trials';
 import type { ITrial } from '../model/types';
 import { Curves, ownColour } from './curves';
-import { TrialBadge } from './table';
+import { TrialBadge } from './badge';
 import { parameterText } from './words';
 
 /** Two to ten trials as columns: what differs first, the best value of each row marked; their curves beside. */

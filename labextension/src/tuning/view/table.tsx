@@ -2,9 +2,7 @@ import * as React from 'react';
 
 import { duration, number } from '../../format';
 import { useTrans } from '../../ui/context';
-import { Button } from '../../ui/controls';
 import type { ISelection } from '../../ui/resources';
-import { StateIcon } from '../../ui/state';
 import { useWindow } from '../../ui/virtual';
 import type { IScene } from '../model/scene';
 import type { IOrder, TrialSort, TrialState } from '../model/trials';
@@ -13,13 +11,13 @@ import {
   filterTrials,
   parameterNames,
   sortTrials,
-  stateCounts,
-  TRIAL_STATES,
   trialState
 } from '../model/trials';
 import type { ITrial } from '../model/types';
-import { compareReason, useHeld, useRowKeys } from './rows';
-import { parameterText, TRIAL_ICONS, trialWord } from './words';
+import { TrialBadge } from './badge';
+import { useHeld, useRowKeys } from './rows';
+import { TrialBar } from './tablebar';
+import { parameterText } from './words';
 
 export const ROW = 30;
 /** Metric columns beside the objective. */
@@ -53,13 +51,15 @@ export const TrialTable = React.memo(function TrialTable(props: ITrialTableProps
     () => sortTrials(filterTrials(scene.chosen, states, query), order),
     [scene.chosen, states, query, order]
   );
-  const held = useHeld(sorted, `${order.by}/${order.down}/${query}/${[...states].join()}`);
+  // Another order, filter or range is meant to move rows; a trial that comes in is not.
+  const choice = [order.by, order.down, query, ...states, JSON.stringify(scene.brush)].join('/');
+  const held = useHeld(sorted, choice);
   const { onVisible } = props;
   React.useEffect(() => onVisible(sorted.map(trial => trial.name)), [sorted, onVisible]);
   const template = ['22px', ...columns.map(column => column.width)].join(' ');
   return (
     <div className="jk-Trials" style={{ '--jk-columns': template } as React.CSSProperties}>
-      <Bar
+      <TrialBar
         {...props}
         states={states}
         onStates={setStates}
@@ -138,92 +138,6 @@ function useColumns(scene: IScene): IColumn[] {
     ],
     // eslint-disable-next-line react-hooks/exhaustive-deps
     [known, metric, trans]
-  );
-}
-
-export function TrialBadge(props: { trial: ITrial }): JSX.Element {
-  const { trial } = props;
-  const trans = useTrans();
-  const state = trialState(trial);
-  const word = trialWord(state, trans);
-  return (
-    <span className={`jk-TrialBadge jk-mod-${state}`} title={trial.reason || word}>
-      <StateIcon state={TRIAL_ICONS[state]} size={14} />
-      <span>{word}</span>
-    </span>
-  );
-}
-
-function Bar(
-  props: ITrialTableProps & {
-    states: ReadonlySet<TrialState>;
-    onStates: (states: ReadonlySet<TrialState>) => void;
-    query: string;
-    onQuery: (query: string) => void;
-    shown: number;
-    fresh: number;
-    onFresh: () => void;
-  }
-): JSX.Element {
-  const { scene, states, selection } = props;
-  const trans = useTrans();
-  const counts = React.useMemo(() => stateCounts(scene.chosen), [scene.chosen]);
-  const chosen = selection.selected.size;
-  const toggle = (state: TrialState) => {
-    const next = new Set(states);
-    if (!next.delete(state)) {
-      next.add(state);
-    }
-    props.onStates(next);
-  };
-  return (
-    <div className="jk-Trials-bar">
-      <h2>{trans._n('%1 trial', '%2 trials', props.shown, number(props.shown))}</h2>
-      <input
-        type="search"
-        aria-label={trans.__('Filter trials')}
-        placeholder={trans.__('Filter: 17, lr=0.1')}
-        value={props.query}
-        dir="auto"
-        onChange={event => props.onQuery(event.target.value)}
-      />
-      <div className="jk-Trials-states" role="group" aria-label={trans.__('Filter by state')}>
-        {TRIAL_STATES.filter(state => counts[state] || states.has(state)).map(state => (
-          <button
-            type="button"
-            key={state}
-            className="jk-StateFilter"
-            aria-pressed={states.has(state)}
-            onClick={() => toggle(state)}
-          >
-            <span className={`jk-TrialBadge jk-mod-${state}`}>
-              <StateIcon state={TRIAL_ICONS[state]} size={12} />
-            </span>
-            {trialWord(state, trans)} <b>{number(counts[state])}</b>
-          </button>
-        ))}
-      </div>
-      <span className="jk-Spacer" />
-      {props.fresh > 0 && (
-        <Button
-          label={trans._n('%1 new trial', '%1 new trials', props.fresh, props.fresh)}
-          title={trans.__('Rows stay where they are while the pointer is on them')}
-          onClick={props.onFresh}
-        />
-      )}
-      {chosen > 0 && (
-        <>
-          <span>{trans.__('%1 selected', chosen)}</span>
-          <Button
-            label={trans.__('Compare')}
-            kind="primary"
-            disabled={compareReason(chosen, trans)}
-            onClick={props.onCompare}
-          />
-          <Button label={trans.__('Clear')} onClick={selection.clear} />
-        </>
-      )}
-    </div>
   );
 }
 

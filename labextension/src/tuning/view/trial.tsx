@@ -15,7 +15,7 @@ import type { IScene } from '../model/scene';
 import { trialState } from '../model/trials';
 import type { ITrial } from '../model/types';
 import { Curves } from './curves';
-import { TrialBadge } from './table';
+import { TrialBadge } from './badge';
 
 export type TrialTab = 'summary' | 'curve' | 'log';
 
