@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import time
 from pathlib import Path
@@ -35,6 +36,16 @@ def processes_of(uid: str) -> list[psutil.Process]:
                 found.append(process)
         except (psutil.NoSuchProcess, psutil.AccessDenied):
             continue
+    return found
+
+
+def running(uid: str, program: str) -> list[psutil.Process]:
+    """Those of a workload's processes that run this program."""
+    found = []
+    for process in processes_of(uid):
+        with contextlib.suppress(psutil.NoSuchProcess):
+            if any(word.endswith(program) for word in process.cmdline()):
+                found.append(process)
     return found
 
 

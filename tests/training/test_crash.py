@@ -16,7 +16,7 @@ import jupyter_ext as kf
 from jupyter_ext.cluster.local import machine, processes, record, workload
 from jupyter_ext.training import train
 
-from .conftest import processes_of, until
+from .conftest import processes_of, running, until
 from .test_stop import count_up, reached
 
 
@@ -26,7 +26,7 @@ def controller_of(cluster, job) -> psutil.Process:
 
 
 def ranks_of(job) -> list[psutil.Process]:
-    return [one for one in processes_of(job.resource.uid) if "rank.py" in " ".join(one.cmdline())]
+    return running(job.resource.uid, "rank.py")
 
 
 def test_a_killed_rank_fails_the_job_which_resumes_from_its_checkpoint(cluster, folder):
@@ -130,8 +130,7 @@ def test_any_process_killed_at_any_moment_loses_nothing_and_leaves_nothing(clust
         target = min(before + 10, 300)
         until(lambda target=target: (job.phase == "FAILED" and job.resume()) or number() >= target)
         time.sleep(chance.random() * 0.1)
-        controllers = [one for one in processes_of(uid) if "shim.py" in " ".join(one.cmdline())]
-        victims = controllers if kill % 2 else ranks_of(job)
+        victims = running(uid, "shim.py") if kill % 2 else ranks_of(job)
         for victim in victims:
             with contextlib.suppress(psutil.NoSuchProcess):
                 victim.kill()

@@ -6,7 +6,7 @@ import jupyter_ext as kf
 from jupyter_ext.cluster.local.devices import Request
 from jupyter_ext.training import get, jobs, train
 
-from .conftest import processes_of, until
+from .conftest import processes_of, running, until
 
 NAP = "import time; time.sleep(600)"
 
@@ -63,8 +63,8 @@ def test_a_job_whose_starter_was_killed_is_found_again(cluster, folder):
     until(lambda: len(jobs()) == 2)
     inner = jobs()[0]
     until(lambda: inner.phase == "RUNNING")
-    controller = [one for one in processes_of(job.resource.uid) if "shim.py" in " ".join(one.cmdline())]
-    controller[0].kill()
+    (controller,) = running(job.resource.uid, "shim.py")
+    controller.kill()
     assert job.result(90) == (inner.name, 5)
     assert len(jobs()) == 2
 
