@@ -300,6 +300,10 @@ def _optuna(name: str, settings: Mapping[str, Any]) -> Callable[[int, Sequence[A
         from optuna import samplers
 
         if name == "bayesianoptimization":
+            import torch
+
+            # Beside trials that use every core, threads that wait for each other take seconds for milliseconds.
+            torch.set_num_threads(1)
             start = settings.get("n_initial_points", 10)
             return samplers.GPSampler(seed=seed, n_startup_trials=start)
         if name == "cmaes":
@@ -325,7 +329,7 @@ def _cmaes(seed: int, settings: Mapping[str, Any], ended: Sequence[Any]) -> Any:
     from optuna import samplers
     from optuna.trial import TrialState
 
-    done = [trial for trial in ended if trial.state == TrialState.COMPLETE]
+    done = [_numeric(trial) for trial in ended if trial.state == TrialState.COMPLETE]
     how: dict[str, Any] = {"seed": seed, "warn_independent_sampling": False}
     if len(done) >= _WARM:  # taken up again: the distribution begins where the trials before have led
         return samplers.CmaEsSampler(source_trials=done, **how)
@@ -334,6 +338,21 @@ def _cmaes(seed: int, settings: Mapping[str, Any], ended: Sequence[Any]) -> Any:
     if settings.get("restart_strategy") == "ipop":
         how["restart_strategy"] = "ipop"
     return samplers.CmaEsSampler(**how)
+
+
+def _numeric(trial: Any) -> Any:
+    """A trial without the parameters that the distribution is not over: else it counts as another space's."""
+    from optuna.distributions import CategoricalDistribution
+    from optuna.trial import create_trial
+
+    kept = {
+        name: one
+        for name, one in trial.distributions.items()
+        if not isinstance(one, CategoricalDistribution) and not one.single()
+    }
+    return create_trial(
+        params={name: trial.params[name] for name in kept}, distributions=kept, value=trial.value
+    )
 
 
 _WARM: Final = 10

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 from jupyter_ext.cluster.resource import Resource
 from jupyter_ext.errors import Conflict, Where
 from jupyter_ext.training.spec import CODE, ENTRY, FRAMEWORK, ORIGIN, PREFIX
+from jupyter_ext.tuning.spec import CHOICES
 from jupyter_ext.tuning.template import TRIAL
 
 if TYPE_CHECKING:
@@ -18,8 +19,6 @@ TUNED: Final = "JUPYTER_KUBEFLOW_TUNED"
 """Parameters of an exported trial: kind, text and, for a list, the choices with their types, by name."""
 OBJECTIVE: Final = "JUPYTER_KUBEFLOW_OBJECTIVE"
 """What an exported trial calls the number that it returns."""
-_PROCESS: Final = "xgboost"
-"""The framework whose exported command is one plain Python process."""
 
 
 def export(cluster: LocalCluster, resource: Resource, path: str | None = None) -> str:
@@ -38,7 +37,10 @@ def export(cluster: LocalCluster, resource: Resource, path: str | None = None) -
         template = _function_template(cluster, resource, template)
     elif CODE in resource.annotations:
         template = _job_template(cluster, resource, template)
-    noted = {key: value for key, value in resource.annotations.items() if not key.startswith(PREFIX)}
+    kept = {CHOICES}  # the types of choices, which Katib writes as text
+    noted = {
+        key: text for key, text in resource.annotations.items() if key in kept or not key.startswith(PREFIX)
+    }
     manifest["metadata"] = {"name": resource.name, **({"annotations": noted} if noted else {})}
     manifest["spec"] = {**manifest["spec"], "trialTemplate": template}
     text = str(yaml.safe_dump(manifest, sort_keys=False, allow_unicode=True, width=110))
@@ -49,18 +51,12 @@ def export(cluster: LocalCluster, resource: Resource, path: str | None = None) -
 
 def _function_template(cluster: LocalCluster, resource: Resource, template: dict[str, Any]) -> dict[str, Any]:
     """The template with the code in it, as one process of a Job."""
-    notes = {
-        CODE: resource.annotations[CODE],
-        FRAMEWORK: _PROCESS,
-        ENTRY: resource.annotations.get(ENTRY, "trial"),
-    }
-    job = Resource.new(
-        "TrainJob", "trial", {"runtimeRef": {"name": "xgboost-distributed"}}, annotations=notes
-    )
-    trainer = _exported(cluster, job)["spec"]["trainer"]
+    from jupyter_ext.training import exporting
+
+    command, words = exporting.carrier(cluster, resource.annotations[CODE], {})
     spec = json.loads(json.dumps(template["trialSpec"]))
     container = spec["spec"]["template"]["spec"]["containers"][0]
-    container |= {"command": trainer["command"], "args": trainer["args"], "env": _variables(resource)}
+    container |= {"command": command, "args": words, "env": _variables(resource)}
     return {**template, "trialSpec": spec}
 
 

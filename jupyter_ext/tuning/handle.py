@@ -201,9 +201,9 @@ class Experiment:
         states: Iterable[str] | None = None,
     ) -> dict[str, Any]:  # fmt: skip
         """As ``trials``, with ``total`` and ``resourceVersion``; ``since`` such a version: only what changed."""
-        uid = self._cluster.store.get("Experiment", self.name).uid
+        found = self._cluster.store.get("Experiment", self.name)
         return questions.page(
-            self._cluster, uid, limit=limit, after=after, since=since, sort=sort, states=states
+            self._cluster, found, limit=limit, after=after, since=since, sort=sort, states=states
         )
 
     def trial(self, number: int) -> Trial:

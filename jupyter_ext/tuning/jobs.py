@@ -12,6 +12,7 @@ from jupyter_ext.cluster.resource import TERMINAL, Resource
 from jupyter_ext.errors import Invalid, KubeflowError, Where
 from jupyter_ext.training.reporting import STOP
 from jupyter_ext.training.spec import INSIDE, OWNER
+from jupyter_ext.tuning.export import TUNED
 from jupyter_ext.tuning.ledger import Ended, Entry
 from jupyter_ext.tuning.status import EXPERIMENT_LABEL, assignments
 from jupyter_ext.tuning.subject import Subject
@@ -215,6 +216,9 @@ def job_of(plan: Plan, name: str, values: Mapping[str, Value], namespace: str) -
         notes = {ARGS: json.dumps({**fixed, **typed})}
         notes |= {CODE: plan.template.code} if plan.template.code else {}
         resource = resource.with_(annotations={**resource.annotations, **notes})
+    elif any(item.get("name") == TUNED for item in (resource.spec.get("trainer") or {}).get("env") or ()):
+        # An exported one: its code travels in the command, and here is called as our own.
+        resource = resource.with_(annotations={**resource.annotations, ARGS: json.dumps(dict(values))})
     return resource
 
 

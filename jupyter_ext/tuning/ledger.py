@@ -65,7 +65,7 @@ class Ledger:
         self._saved = 0.0
         self._dirty = True
         self._conditions = list(resource.status.get("conditions") or ())
-        self._started = resource.status.get("startTime") or now()
+        self.started = resource.status.get("startTime") or now()
 
     def restore(self) -> list[Past]:
         """Read what an earlier process has written; trials that had not ended are in ``running`` again."""
@@ -209,7 +209,7 @@ class Ledger:
         status: dict[str, Any] = {
             "phase": phase,
             "reason": reason,
-            "startTime": self._started,
+            "startTime": self.started,
             **self.tally.to_katib(),
             **(words.best_status(self.best) if self.best else {}),
             "progress": 1.0 if end and end.phase == "SUCCEEDED" else self.progress(),

@@ -318,10 +318,9 @@ class Controller:
             self._ledger.end(entry, final)
             canceled.append((entry, final))
         self._ledger.parallel = 0
-        started = self._resource.status.get("startTime")
         with self._cluster.store.transaction():
             self._ledger.write([], canceled)
-            self._ledger.save(end, seconds=seconds_since(started))
+            self._ledger.save(end, seconds=seconds_since(self._ledger.started))
 
 
 def seconds_since(started: Any) -> float | None:

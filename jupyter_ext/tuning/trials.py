@@ -11,6 +11,7 @@ from jupyter_ext.tuning import status as words
 
 if TYPE_CHECKING:
     from jupyter_ext.cluster.local import LocalCluster
+    from jupyter_ext.cluster.resource import Resource
 
 _SORTS: Final = {
     "number": "json_extract(status, '$.number')",
@@ -26,7 +27,7 @@ MOST: Final = 2000
 
 def page(
     cluster: LocalCluster,
-    uid: str,
+    experiment: Resource,
     *,
     limit: int = 200,
     after: int | None = None,
@@ -48,7 +49,10 @@ def page(
             hint=f"By: {', '.join(_SORTS)}.",
         )
     limit = min(max(int(limit), 1), MOST)
-    where, values = "owner = ? AND kind = 'Trial'", list[Any]([uid])
+    uid = experiment.uid
+    # The index by version where only what changed is asked for, else that by owner, which is by number too.
+    plus = "+" if since is not None else ""
+    where, values = f"{plus}owner = ? AND {plus}kind = 'Trial'", list[Any]([uid])
     where, values = _filtered(where, values, since, states)
     order = f"{_SORTS[column]} {'DESC' if descending else 'ASC'} NULLS LAST, id"
     skip = 0
@@ -56,13 +60,14 @@ def page(
         if column == "number":
             # By the place in the store, which has an index, as trials are written in the order of their numbers.
             compare = "<" if descending else ">"
-            place = "(SELECT id FROM resources WHERE owner = ? AND kind = 'Trial' AND name LIKE ?)"
+            place = "(SELECT id FROM resources WHERE kind = 'Trial' AND namespace = ? AND name = ?)"
             where += f" AND id {compare} {place}"
-            values += [uid, f"%-{int(after)}"]
+            values += [cluster.store.namespace, f"{experiment.name}-{int(after)}"]
         else:
             skip = int(after)
     if column == "number":
-        order = f"id {'DESC' if descending else 'ASC'}"
+        # By the place that has an index, unless few rows are found another way.
+        order = f"{plus}id {'DESC' if descending else 'ASC'}"
     with cluster.store.reading() as connection:
         version = connection.execute("SELECT value FROM counters WHERE name = 'resource_version'").fetchone()[
             0
