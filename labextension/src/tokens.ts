@@ -47,6 +47,10 @@ export interface IKubeflow {
   openRuns(filter?: string): Promise<void>;
   /** Open the notebook and select a cell (by id, or by number from 1), with the cursor at a line from 1. */
   goToCell(path: string, cell: ICellPlace, line?: number | null): Promise<void>;
+  /** Path of the open notebook that has the cell, or of the file, if the server has it; null otherwise. */
+  whereIs(place: { cellId?: string | null; file?: string | null }): string | null;
+  /** Open a text file with the cursor at a line from 1. */
+  goToFile(path: string, line?: number | null): Promise<void>;
   /** Put text on the clipboard without a word. */
   copyText(text: string): void;
   /** Put code on the clipboard and say so in a toast. */

@@ -204,6 +204,19 @@ def test_a_failed_rank_is_named_with_its_line(lab, jobs, pictures):
     expect(page.get_by_role("log", name="Log")).to_contain_text("the learning rate is too high")
 
 
+def test_a_failure_in_a_file_leads_to_its_line(lab, jobs, server):
+    lab.write("wrong.py", "def fit(rate=1):\n    values = [1, 2]\n    return values[rate + 1]\n")
+    body = {"path": "wrong.py", "function": "fit", "framework": "plain", "args": {"rate": 3}}
+    name = server.post("kubeflow/v1/trainjobs", body)["metadata"]["name"]
+    settled(row(lab, name), "FAILED")
+    error = opened(lab, name).get_by_role("region", name="Error")
+    expect(error).to_contain_text("IndexError")
+    expect(error).to_contain_text("wrong.py, line 3")
+    error.get_by_role("button", name="Open file").click()
+    expect(lab.page.locator(".jp-FileEditor:visible")).to_contain_text("return values")
+    expect(lab.page.get_by_text("Ln 3, Col 1")).to_be_visible()
+
+
 def test_suspend_and_resume(lab, jobs):
     name = jobs(source(steps=600), checkpoint=True)
     page = opened(lab, name)

@@ -14,7 +14,14 @@ import type { IRun } from '../model/types';
 import type { Requester } from '../request';
 import type { ICellPlace, IKubeflow, IRequestInit, IRunOptions, StepTab } from '../tokens';
 import { CommandIDs } from '../tokens';
-import { openNotebook, runInKernel, selectCell } from './notebooks';
+import {
+  notebookOf,
+  openFile,
+  openNotebook,
+  runInKernel,
+  selectCell,
+  serverPath
+} from './notebooks';
 
 /** Longer toasts are cut by JupyterLab. */
 const TOAST = 140;
@@ -98,6 +105,15 @@ export class Kubeflow implements IKubeflow {
         autoClose: 4000
       });
     }
+  }
+
+  whereIs(place: { cellId?: string | null; file?: string | null }): string | null {
+    const notebook = place.cellId && notebookOf(this._parts.notebooks, place.cellId);
+    return notebook || (place.file ? serverPath(place.file) : null);
+  }
+
+  async goToFile(path: string, line?: number | null): Promise<void> {
+    await openFile(this._commands, path, line);
   }
 
   copyText = (text: string): void => {

@@ -1,4 +1,5 @@
-import type { NotebookPanel } from '@jupyterlab/notebook';
+import { PageConfig } from '@jupyterlab/coreutils';
+import type { INotebookTracker, NotebookPanel } from '@jupyterlab/notebook';
 import type { CommandRegistry } from '@lumino/commands';
 
 import type { ICellPlace } from '../tokens';
@@ -64,4 +65,54 @@ export async function runInKernel(panel: NotebookPanel, code: string): Promise<v
   if (reply.content.status === 'error') {
     throw new Error(`${reply.content.ename}: ${reply.content.evalue}`);
   }
+}
+
+/** The open notebook that has this cell. */
+export function notebookOf(notebooks: INotebookTracker | null, cellId: string): string | null {
+  const found = notebooks?.find(panel =>
+    panel.content.widgets.some(cell => cell.model.id === cellId)
+  );
+  return found?.context.path ?? null;
+}
+
+interface IPosition {
+  line: number;
+  column: number;
+}
+
+/** What a widget of the file editor has, of which this extension knows nothing else. */
+interface IEditorWidget {
+  content: {
+    editor?: {
+      lineCount: number;
+      setCursorPosition(position: IPosition): void;
+      revealPosition(position: IPosition): void;
+    };
+  };
+  context: { ready: Promise<void> };
+}
+
+/** Open a text file with the cursor at a line from 1. */
+export async function openFile(
+  commands: CommandRegistry,
+  path: string,
+  line?: number | null
+): Promise<void> {
+  const widget = (await commands.execute('docmanager:open', {
+    path,
+    factory: 'Editor'
+  })) as IEditorWidget | undefined;
+  await widget?.context.ready;
+  const editor = widget?.content.editor;
+  if (editor && line) {
+    const position = { line: Math.min(line, editor.lineCount) - 1, column: 0 };
+    editor.setCursorPosition(position);
+    editor.revealPosition(position);
+  }
+}
+
+/** A path of the machine as the server's contents know it; null if it lies elsewhere. */
+export function serverPath(file: string): string | null {
+  const root = PageConfig.getOption('serverRoot').replace(/\/$/, '');
+  return root && file.startsWith(`${root}/`) ? file.slice(root.length + 1) : null;
 }

@@ -12,6 +12,8 @@ export interface IListServices {
   request<T>(path: string): Promise<T>;
   /** Run later, once; returns how to take it back. */
   later(call: () => void, milliseconds: number): () => void;
+  /** Whether nobody can see the page. */
+  hidden(): boolean;
   /** Tell that an answer came, with the resource version it was true at. */
   answered(version: number): void;
 }
@@ -20,6 +22,8 @@ const PAGE = 50;
 const LIMIT = 500;
 /** Above this many changed resources one list is cheaper than single requests. */
 const SINGLES = 6;
+/** What an event does not say (metrics, time left) is at most this old in a row, in milliseconds. */
+const STALE = 4_000;
 /** A frame: what changes together is drawn together. */
 const FRAME = 16;
 
@@ -123,6 +127,8 @@ export class ResourceList<T extends IResource> implements IResourceList<T> {
       this._put(next);
       if (next.status.phase !== old.status.phase) {
         this._ask(event.name);
+      } else if (!event.steps) {
+        this._freshen(event.name);
       }
     }
   }
@@ -184,6 +190,20 @@ export class ResourceList<T extends IResource> implements IResourceList<T> {
     this._byName = new Map(items.map(item => [item.metadata.name, item]));
   }
 
+  /** Events of a run tell of its steps; others say little, and come once a second while it works. */
+  private _freshen(name: string): void {
+    this._dirty.add(name);
+    if (!this._stale.has(name)) {
+      this._stale.add(name);
+      this._services.later(() => {
+        this._stale.delete(name);
+        if (this._dirty.has(name) && !this._services.hidden()) {
+          this._ask(name);
+        }
+      }, STALE);
+    }
+  }
+
   private _ask(name: string): void {
     this._wanted.add(name);
     this._dirty.add(name);
@@ -241,6 +261,7 @@ export class ResourceList<T extends IResource> implements IResourceList<T> {
   private _order = false;
   /** Shown from an event, not yet read from the server: equal versions do not mean equal content. */
   private _dirty = new Set<string>();
+  private _stale = new Set<string>();
   private _wanted = new Set<string>();
   private _cancelFlush: (() => void) | null = null;
   private _cancelAsk: (() => void) | null = null;

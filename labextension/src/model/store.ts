@@ -39,6 +39,7 @@ export class ResourceStore implements IResources, IDisposable {
     const services = {
       request: <T>(path: string) => this._services.request<T>(path),
       later: this._services.later,
+      hidden: this._services.hidden,
       answered: (version: number) => this._answered(version)
     };
     for (const { kind, plural } of KINDS) {

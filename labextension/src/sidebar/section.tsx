@@ -37,7 +37,8 @@ function useLast(section: ISection, query: string): IFound {
         return list.items.filter(item => !view.isPart?.(item) && pass(item));
       });
       const found = newestFirst(passed);
-      const all = lists.reduce((sum, list) => sum + list.items.length, 0);
+      const own = (at: number) => (item: IWork) => !section.kinds[at].isPart?.(item);
+      const all = lists.reduce((sum, list, at) => sum + list.items.filter(own(at)).length, 0);
       return {
         keys: found.slice(0, LAST).map(keyOf),
         total: found.length,

@@ -46,9 +46,9 @@ export function JobError(props: {
         )}
       </div>
       <div className="jk-Banner-actions" role="toolbar" aria-label={trans.__('What to do')}>
+        <GoThere error={error} />
         <Button
           label={trans.__('Show log')}
-          kind="primary"
           onClick={() => props.onShowLog(typeof rank === 'number' ? `rank-${rank}` : '')}
         />
         {jobWhyNot('resume', job) === null && (
@@ -65,6 +65,31 @@ export function JobError(props: {
         )}
       </div>
     </section>
+  );
+}
+
+/** The way to the line that failed, where it is in an open notebook or a file of the server. */
+function GoThere(props: { error: IJobError | null }): JSX.Element | null {
+  const kubeflow = useKubeflow();
+  const { trans } = kubeflow;
+  const { cellId, file, line } = props.error ?? {};
+  const path = kubeflow.whereIs({ cellId, file });
+  if (!path) {
+    return null;
+  }
+  return cellId ? (
+    <Button
+      label={trans.__('Go to cell')}
+      kind="primary"
+      onClick={() => kubeflow.goToCell(path, { id: cellId }, line)}
+    />
+  ) : (
+    <Button
+      label={trans.__('Open file')}
+      title={path}
+      kind="primary"
+      onClick={() => kubeflow.goToFile(path, line)}
+    />
   );
 }
 
