@@ -106,6 +106,15 @@ def look_up(
     return Hit(entry["run"], entry["result"])
 
 
+def probable(store: Store, spec: Mapping[str, Any]) -> bool:
+    """Whether the first step of a run was run before with the cache on: then perhaps nothing has to be executed."""
+    if not spec.get("options", {}).get("cache", True):
+        return False
+    steps = spec["pipeline"]["graph"]["steps"]
+    scope = str(spec["pipeline"]["path"] or spec["pipeline"]["name"])
+    return bool(steps) and store.fetch(LATEST, f"{scope}/{steps[0]['name']}") is not None
+
+
 def remember(
     store: Store,
     scope: str,

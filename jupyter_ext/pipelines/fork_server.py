@@ -38,14 +38,13 @@ from jupyter_ext.pipelines.zygote import SEED_MARK
 class Server:
     """Imports once, then forks on request until the controller hangs up."""
 
-    def __init__(self, control: Channel, settings: dict[str, Any]) -> None:
+    def __init__(self, control: Channel, shell: StepShell, settings: dict[str, Any]) -> None:
         self._control = control
+        self._shell = shell
         self._home = Path(settings["home"])
         self._cells = [CellSource.from_dict(cell) for cell in settings["cells"]]
         self._children: set[int] = set()
-        sys.path[0:1] = [""]
-        self._shell = StepShell.instance()
-        self._warm_up()
+        self._place_cells()
         with self._shell.builtin_trap:  # pandas asks get_ipython(), on import, what it is shown in
             for name in settings["preload"]:
                 _import(name)
@@ -121,21 +120,25 @@ class Server:
                 sys.stderr.flush()
             os._exit(code)
 
-    def _warm_up(self) -> None:
-        """Do what the first cell of every step would wait for."""
-        shell = self._shell
-        shell.transform_cell("1")  # type: ignore[no-untyped-call]
-        assert shell.display_formatter is not None
-        shell.display_formatter.format(1)
-        kinds()
+    def _place_cells(self) -> None:
         for cell in self._cells:
             source, _ = prepared(cell.source)
             name = CELL_FILE.format(cell.id)
             linecache.cache[name] = (len(source), None, [f"{line}\n" for line in source.splitlines()], name)
-        shell.place({cell.id: cell.index for cell in self._cells})
+        self._shell.place({cell.id: cell.index for cell in self._cells})
+
+
+def _warm_shell() -> StepShell:
+    """A shell that has done what the first cell of every step would wait for."""
+    shell = StepShell.instance()
+    shell.transform_cell("1")  # type: ignore[no-untyped-call]
+    assert shell.display_formatter is not None
+    shell.display_formatter.format(1)
+    kinds()
+    for name in ("blake3", "asyncio", "bdb"):
         with contextlib.suppress(ImportError):
-            importlib.import_module("blake3")
-            importlib.import_module("asyncio")
+            importlib.import_module(name)
+    return shell
 
 
 class _Process:
@@ -212,10 +215,13 @@ def main(arguments: list[str]) -> None:
         os.environ.pop("PYTHONHASHSEED", None)
     single = arguments[-1] == "single"
     control = Channel(socket.socket(fileno=int(arguments[0])))
+    shell = _warm_shell()  # while the controller reads the notebook
     settings = control.receive(wait=True)
     if settings is None:
         return
-    server = Server(control, settings)
+    # Only now: a file random.py beside the notebook is for the notebook's own imports.
+    sys.path[0 : 0 if sys.flags.safe_path else 1] = [""]
+    server = Server(control, shell, settings)
     if single:
         server.alone(socket.socket(fileno=int(arguments[1])))
     server.serve()

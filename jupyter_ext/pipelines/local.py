@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from jupyter_ext.cluster.resource import now
 from jupyter_ext.errors import KubeflowError
 from jupyter_ext.pipelines import cache
+from jupyter_ext.pipelines.early import taken
 from jupyter_ext.pipelines.environment import environment_of
 from jupyter_ext.pipelines.exchange import CellSource
 from jupyter_ext.pipelines.executed import assemble
@@ -24,6 +25,7 @@ from jupyter_ext.pipelines.record import Record
 from jupyter_ext.pipelines.status import DONE, seconds_between
 from jupyter_ext.pipelines.task import Task, unpassable_together
 from jupyter_ext.pipelines.versions import RANDOM, Inputs, rests_on, select, stale_because, visible
+from jupyter_ext.pipelines.zygote import Zygote
 
 if TYPE_CHECKING:
     import threading
@@ -33,7 +35,7 @@ if TYPE_CHECKING:
     from jupyter_ext.cluster.local import LocalCluster
     from jupyter_ext.cluster.resource import Resource
     from jupyter_ext.pipelines.model import Step
-    from jupyter_ext.pipelines.zygote import Handle, Zygote
+    from jupyter_ext.pipelines.zygote import Handle
 
 TICK = 0.1
 """Seconds between looks at leases, timeouts and retries that no file descriptor announces."""
@@ -42,9 +44,12 @@ TICK = 0.1
 def reconcile(cluster: LocalCluster, resource: Resource, stop: threading.Event) -> None:
     """Bring the run to its end; the entry point of the workload process."""
     early = None
-    if not _probably_cached(cluster, resource):
+    forked = taken()
+    if forked is not None or not cache.probable(cluster.store, resource.spec):
         # It loads IPython while this process reads the notebook.
         early = fork_server(cluster)
+        if forked is not None:
+            early.adopt(*forked)
         early.warm()
     try:
         controller = Controller(cluster, resource, stop, early)
@@ -89,19 +94,7 @@ def _began(status: Mapping[str, Any]) -> bool:
 
 def fork_server(cluster: LocalCluster) -> Zygote:
     """The server that a run's steps are forked from, not yet started."""
-    from jupyter_ext.pipelines.zygote import Zygote  # a fully cached run needs none
-
     return Zygote(cluster.home, cluster.namespace)
-
-
-def _probably_cached(cluster: LocalCluster, resource: Resource) -> bool:
-    """Whether the first step was run before with the cache on: then perhaps nothing has to be executed."""
-    spec = resource.spec
-    if not spec.get("options", {}).get("cache", True):
-        return False
-    steps = spec["pipeline"]["graph"]["steps"]
-    scope = str(spec["pipeline"]["path"] or spec["pipeline"]["name"])
-    return bool(steps) and cluster.store.fetch(cache.LATEST, f"{scope}/{steps[0]['name']}") is not None
 
 
 class Controller:

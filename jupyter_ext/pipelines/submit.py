@@ -101,7 +101,13 @@ def _amounts(step: str, amounts: Mapping[str, str]) -> dict[str, str]:
 
 def start(cluster: LocalCluster, resource: Resource, folder: Path) -> Resource:
     """Create the resource and its workload in one transaction, then the process."""
+    from jupyter_ext.cluster.local.shim import AHEAD
     from jupyter_ext.cluster.local.workload import submit as submit_workload
+    from jupyter_ext.pipelines import cache, early
+
+    env = {}
+    if not cache.probable(cluster.store, resource.spec):
+        env = {AHEAD: early.FUNCTION, **early.environment(os.environ)}
 
     return submit_workload(
         cluster,
@@ -109,6 +115,7 @@ def start(cluster: LocalCluster, resource: Resource, folder: Path) -> Resource:
         CONTROLLER,
         restart="OnFailure",
         cwd=folder,
+        env=env,
         lost="jupyter_ext.pipelines.status:lost",
     )
 

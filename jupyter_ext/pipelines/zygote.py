@@ -17,11 +17,14 @@ import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from jupyter_ext.errors import Unavailable
 from jupyter_ext.pipelines.channel import Channel, pair
 from jupyter_ext.pipelines.exchange import CellSource, StepError, StepRequest, StepResult
+
+if TYPE_CHECKING:
+    from jupyter_ext.pipelines.early import Forked
 
 SILENCE = 20.0
 """Seconds after which a fork that has not said a word is replaced by a fresh interpreter."""
@@ -56,12 +59,17 @@ class Zygote:
         }
         self._cwd = None if cwd is None else str(cwd)
         self._env = dict(os.environ if env is None else env)
-        self._server: subprocess.Popen[bytes] | None = None
+        self._server: subprocess.Popen[bytes] | Forked | None = None
         self._control: Channel | None = None
+        self._started = False
         self._ended: dict[int, dict[str, Any]] = {}
         self._forked: dict[int, dict[str, Any]] = {}
         self._alone: list[subprocess.Popen[bytes]] = []
         self._next = 0
+
+    def adopt(self, server: Forked, control: Channel) -> None:
+        """Use a server that is loading already, in this process's folder and environment."""
+        self._server, self._control = server, control
 
     def warm(self) -> None:
         """Start the process, which loads IPython and then waits for ``start``."""
@@ -79,6 +87,7 @@ class Zygote:
             self._settings["cells"] = [cell.to_dict() for cell in cells]
         self.warm()
         assert self._control is not None
+        self._started = True
         self._control.send(self._settings)
 
     def run(self, request: StepRequest, inside: Handle | None = None) -> Handle:
@@ -98,10 +107,13 @@ class Zygote:
         """End the server and with it every step's process."""
         if self._control is not None:
             self._control.close()
+        if self._server is not None and not self._started:
+            self._server.kill()  # it has nothing of the user's yet, and would listen only after its imports
         for server in [*self._alone, *([self._server] if self._server else [])]:
             _end(server)
         self._alone.clear()
         self._server = self._control = None
+        self._started = False
 
     def __enter__(self) -> Self:
         self.start()
@@ -158,20 +170,13 @@ class Zygote:
         self, *, single: bool, extra: socket.socket | None = None
     ) -> tuple[subprocess.Popen[bytes], Channel]:
         ours, theirs = pair()
-        env = dict(self._env)
-        if "PYTHONHASHSEED" not in env:
-            # One seed for all processes of a run: a set that was stored iterates as it did where it was made.
-            env |= {"PYTHONHASHSEED": "0", SEED_MARK: "1"}
-        # Threads of OpenMP that wait by spinning take the cores from the steps beside them: two branches that
-        # each train a model for seconds then need minutes. Libraries read this when they are loaded.
-        env.setdefault("OMP_WAIT_POLICY", "PASSIVE")
         descriptors = [theirs.fileno(), *([extra.fileno()] if extra else [])]
         arguments = [sys.executable, "-m", "jupyter_ext.pipelines.fork_server", *map(str, descriptors)]
         with theirs:
             server = subprocess.Popen(
                 arguments if not single else [*arguments, "single"],
                 cwd=self._cwd,
-                env=env,
+                env=seeded(self._env),
                 stdin=subprocess.DEVNULL,
                 pass_fds=descriptors,
             )
@@ -347,6 +352,18 @@ class Handle:
         return ended["status"], {"max_rss": ended["rss"], "cpu_seconds": ended["cpu"]}
 
 
+def seeded(environ: Mapping[str, str]) -> dict[str, str]:
+    """The environment that a fork server is started with."""
+    env = dict(environ)
+    if "PYTHONHASHSEED" not in env:
+        # One seed for all processes of a run: a set that was stored iterates as it did where it was made.
+        env |= {"PYTHONHASHSEED": "0", SEED_MARK: "1"}
+    # Threads of OpenMP that wait by spinning take the cores from the steps beside them: two branches that
+    # each train a model for seconds then need minutes. Libraries read this when they are loaded.
+    env.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    return env
+
+
 def _ending(status: int | None, number: int | None) -> str:
     if number == signal.SIGKILL:
         return "The step's process was killed (signal 9), most likely because memory ran out"
@@ -372,7 +389,7 @@ def _descendants(pid: int) -> list[int]:
     return found
 
 
-def _end(server: subprocess.Popen[bytes]) -> None:
+def _end(server: subprocess.Popen[bytes] | Forked) -> None:
     try:
         server.wait(timeout=2)
     except subprocess.TimeoutExpired:

@@ -13,15 +13,20 @@ import sys
 import threading
 import time
 from types import FrameType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from jupyter_ext.cluster.local import LocalCluster
     from jupyter_ext.cluster.local.record import Row
 
 
+AHEAD: Final = "JUPYTER_KUBEFLOW_AHEAD"
+"""``module:function`` to be called before anything else is loaded, while a fork is safe and cheap."""
+
+
 def main(home: str, profile: str, uid: str, token: str) -> int:
     """Returns the exit status: 0 when the resource reached its end, or when there was nothing to do."""
+    _go_ahead(os.environ.pop(AHEAD, None))
     faulthandler.enable()
     for stream in (sys.stdout, sys.stderr):
         stream.reconfigure(line_buffering=True)  # type: ignore[union-attr]
@@ -43,6 +48,20 @@ def main(home: str, profile: str, uid: str, token: str) -> int:
     if row is None:
         return 0
     return _reconcile(cluster, row, stop)
+
+
+def _go_ahead(name: str | None) -> None:
+    if name is None:
+        return
+    from importlib import import_module
+
+    module, _, function = name.partition(":")
+    try:
+        getattr(import_module(module), function)()
+    except Exception:  # the controller does without
+        import traceback
+
+        traceback.print_exc()
 
 
 def _register(cluster: LocalCluster, uid: str, token: str) -> Row | None:
