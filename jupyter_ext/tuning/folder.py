@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -46,6 +47,16 @@ class Folder:
     def checkpoint(self, name: str) -> Path:
         """The trial's own checkpoint folder; it is made when it is asked for."""
         return self.path / "checkpoints" / name
+
+    def inherit(self, name: str, parent: str) -> None:
+        """Let a trial begin with a copy of another's checkpoint."""
+        self.drop(name)
+        if self.checkpoint(parent).is_dir():
+            shutil.copytree(self.checkpoint(parent), self.checkpoint(name), symlinks=True)
+
+    def drop(self, name: str) -> None:
+        """Remove a trial's checkpoint."""
+        shutil.rmtree(self.checkpoint(name), ignore_errors=True)
 
     def log(self, entry: Entry) -> str:
         """Where its output goes; see ``log_part``."""

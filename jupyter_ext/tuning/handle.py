@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Iterable, Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from jupyter_ext.cluster import discover
@@ -78,6 +79,13 @@ class Trial:
     def curves(self, since: int = 0, names: Iterable[str] | None = None, limit: int = 2000) -> Page:
         """What it reported over time."""
         return self._cluster.metrics.read(self._uid, since=since, names=names, limit=limit)
+
+    @property
+    def checkpoint(self) -> Path | None:
+        """The folder that it left its checkpoint in, if it did."""
+        resource = self.resource
+        path = self._cluster.home / "work" / str(resource.owner) / "checkpoints" / self.name
+        return path if path.is_dir() else None
 
     def logs(
         self, tail: int | None = None, *, follow: bool = False, stop: threading.Event | None = None

@@ -80,6 +80,10 @@ class Hyperband:
         if rung is not None:
             self._end(rung, trial)
 
+    def spent(self) -> list[int]:
+        """As in Katib, a promoted trial begins anew with its greater budget."""
+        return []
+
     def _end(self, rung: _Rung, trial: Past) -> None:
         rung.ended += 1
         if trial.value is not None and trial.state in ("SUCCEEDED", "PRUNED"):

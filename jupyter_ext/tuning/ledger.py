@@ -83,7 +83,7 @@ class Ledger:
         state, number, values = words.state_of(status), int(status["number"]), dict(status["parameters"])
         value = status.get("value")
         value = float(value) if isinstance(value, int | float) else None
-        suggestion = Suggestion(values, labels)
+        suggestion = Suggestion(values, labels, status.get("parent"))
         if state in ("PENDING", "RUNNING"):
             entry = Entry(
                 number, name, uid, suggestion, Observed(self._plan.objective), status.get("attempt", 1)
@@ -103,12 +103,16 @@ class Ledger:
         """A new trial, not yet in the store."""
         number = self.next
         self.next += 1
-        name = f"{self._resource.name}-{number}"
+        name = self.name_of(number)
         observed = Observed(self._plan.objective)
         entry = Entry(number, name, new_uid(), suggestion, observed, worker=worker)
         self.running[number] = entry
         self.tally.add("RUNNING", name)
         return entry
+
+    def name_of(self, number: int) -> str:
+        """What the trial of this number is called."""
+        return f"{self._resource.name}-{number}"
 
     def write(self, begun: Iterable[Entry], ended: Iterable[tuple[Entry, Ended]]) -> None:
         """Write trials that begin and trials that have ended, and with them the experiment if that is due."""

@@ -124,7 +124,7 @@ class Controller:
                     return
                 self._ledger.again(entry)
                 self._runner.follow(entry)
-                self._runner.start(entry, self._workers.lease(entry))
+                self._start(entry)
             else:
                 self._workers.assign(entry, self._stop, leased=False)
         self._finish(ended)
@@ -157,12 +157,19 @@ class Controller:
             entry = self._ledger.open(suggestion, worker)
             self._workers.occupy(entry)
             begun.append(entry)
+        self._clear_checkpoints()
         if begun or ended:
             self._ledger.parallel = len(self._ledger.running)
             self._ledger.write(begun, ended)
         for entry in begun:
             self._runner.follow(entry)
-            self._runner.start(entry, self._workers.lease(entry))
+            self._start(entry)
+
+    def _start(self, entry: Entry) -> None:
+        parent = entry.suggestion.parent
+        if parent is not None:
+            self._folder.inherit(entry.name, self._ledger.name_of(parent))
+        self._runner.start(entry, self._workers.lease(entry))
 
     def _room(self) -> int | None:
         """A worker that is free to begin a trial; None if there is none, or no more trials are wanted."""
@@ -189,6 +196,13 @@ class Controller:
             self._ledger.total = total if most is None else min(total, most)
         return suggestion
 
+    def _clear_checkpoints(self) -> None:
+        """Remove the checkpoints that nothing goes on from, but that of the best trial."""
+        best = self._ledger.best
+        for number in self._sampler.spent():
+            if best is None or number != best.number:
+                self._folder.drop(self._ledger.name_of(number))
+
     # What runs
 
     def _wait(self) -> None:
@@ -213,7 +227,7 @@ class Controller:
         for entry in self._runner.lost():
             self._ledger.again(entry)
             self._runner.follow(entry)
-            self._runner.start(entry, self._workers.lease(entry))
+            self._start(entry)
         self._finish(ended)
 
     def _reread(self) -> None:

@@ -39,11 +39,7 @@ class Population:
         self._asked: dict[tuple[int, int], int] = {}
         self._ended: dict[int, dict[int, Past]] = {}
         self._plans: dict[int, list[Suggestion]] = {}
-
-    @property
-    def oldest(self) -> int:
-        """The generation whose checkpoints may still be gone on from."""
-        return max((generation for generation, _ in self._asked), default=0) - 1
+        self._spent: list[int] = []
 
     def restore(self, trials: Iterable[Past]) -> None:
         """Put each trial where its labels say."""
@@ -66,6 +62,7 @@ class Population:
             return Suggestion(values, {GENERATION: "0", MEMBER: str(member)})
         if generation not in self._plans:
             self._plans = {generation: self._plan(generation)}
+            self._spent += [trial.number for trial in self._ended.pop(generation - 2, {}).values()]
         return self._plans[generation][member]
 
     def tell(self, trial: Past) -> None:
@@ -73,6 +70,11 @@ class Population:
         place = _place(trial)
         if place is not None:
             self._ended.setdefault(place[0], {})[place[1]] = trial
+
+    def spent(self) -> list[int]:
+        """The members of the generation before the last."""
+        found, self._spent = self._spent, []
+        return found
 
     def _plan(self, generation: int) -> list[Suggestion]:
         generator = random.Random(f"{self._seed}/generation/{generation}")  # noqa: S311 - a search

@@ -53,6 +53,9 @@ class Sampler(Protocol):
     def tell(self, trial: Past) -> None:
         """A trial that was asked for has ended."""
 
+    def spent(self) -> list[int]:
+        """Trials whose checkpoints nothing goes on from any more; each is told once."""
+
 
 class _Stateless:
     """What follows from the number needs to remember nothing."""
@@ -62,6 +65,10 @@ class _Stateless:
 
     def tell(self, trial: Past) -> None:
         """Nothing to learn."""
+
+    def spent(self) -> list[int]:
+        """Nothing goes on from another's checkpoint."""
+        return []
 
 
 class Random(_Stateless):

@@ -81,6 +81,10 @@ class Study:
             else:
                 self._study.tell(asked, state=state.FAIL)
 
+    def spent(self) -> list[int]:
+        """Nothing goes on from another's checkpoint."""
+        return []
+
     def _frozen(self, past: Past) -> FrozenTrial:
         states = self._optuna.trial.TrialState
         state = {"RUNNING": states.RUNNING, "SUCCEEDED": states.COMPLETE, "PRUNED": states.PRUNED}.get(

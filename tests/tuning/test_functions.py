@@ -396,3 +396,57 @@ def test_in_a_step_of_ours_the_lease_is_shared(tune, cluster, monkeypatch):
     cluster.leases.release(lease)
     assert found.phase == "SUCCEEDED", found.reason
     assert found.resource.owner == step.uid
+
+
+def test_a_population_goes_on_from_checkpoints(tune):
+    """Each trial adds to the number that it finds: the best are those that come from the best."""
+
+    def train(rate):
+        from jupyter_ext.training import checkpoint_dir
+
+        file = checkpoint_dir() / "number"
+        before = float(file.read_text()) if file.exists() else 0.0
+        file.write_text(str(before + rate))
+        return {"score": before + rate, "before": before}
+
+    settings = {"n_population": 5, "truncation_threshold": 0.2, "seed": 2}
+    found = tune(
+        train, {"rate": double(0.1, 1)}, "score:max", algorithm="pbt", settings=settings,
+        additional=["before"], trials=20, parallel=2,
+    ).wait(120)  # fmt: skip
+    assert found.phase == "SUCCEEDED", found.reason
+    rows = found.trials()
+    generation = "pbt.suggestion.katib.kubeflow.org/generation"
+    labels = [found.trial(row["number"]).resource.labels[generation] for row in rows]
+    assert labels == [str(number // 5) for number in range(20)]
+    for row in rows:
+        parent = found.trial(row["number"]).resource.status.get("parent")
+        assert row["metrics"]["before"] == (0.0 if parent is None else rows[parent]["value"])
+    assert found.best.number >= 15
+    assert float((found.best.checkpoint / "number").read_text()) == found.best.value
+    kept = [row["number"] for row in rows if found.trial(row["number"]).checkpoint]
+    assert min(kept) >= 5, "what nobody goes on from is gone"
+
+
+@pytest.mark.parametrize("algorithm", ["cmaes", "sobol", "multivariate-tpe"])
+def test_other_algorithms_end_to_end(tune, algorithm):
+    found = tune(bowl, {"x": double(0, 1), "n": int_(0, 3)}, algorithm=algorithm, trials=6, parallel=2).wait(
+        120
+    )
+    assert found.phase == "SUCCEEDED", found.reason
+    assert found.counts["succeeded"] == 6
+
+
+def test_hyperband_and_grid_end_by_themselves(tune):
+    settings = {"resource_name": "epochs", "r_l": 4, "eta": 2}
+    space = {"x": double(0, 1), "epochs": int_(1, 4)}
+    found = tune(
+        lambda x, epochs: x / epochs, space, algorithm="hyperband", settings=settings, trials=None, parallel=2
+    ).wait(120)
+    assert found.phase == "SUCCEEDED", found.reason
+    assert {row["parameters"]["epochs"] for row in found.trials()} == {1, 2, 4}
+    conditions = found.resource.status["conditions"]
+    assert conditions[-1]["reason"] == "ExperimentSuggestionEndReached"
+    grid = tune(bowl, {"x": double(0, 1, step=0.5), "n": int_(0, 1)}, algorithm="grid", trials=100).wait(60)
+    assert grid.counts["total"] == 6
+    assert grid.phase == "SUCCEEDED"
