@@ -60,11 +60,6 @@ function ExperimentForm(props: IFormProps & { sources: ISources }): JSX.Element 
       className="jk-Form jk-TuneForm"
       aria-label={trans.__('New experiment')}
       onSubmit={event => event.preventDefault()}
-      onFocus={event => {
-        if (!event.currentTarget.contains(event.relatedTarget)) {
-          form.refresh();
-        }
-      }}
       onKeyDown={event => {
         if (event.key === 'Enter' && (event.metaKey || event.ctrlKey)) {
           event.preventDefault();

@@ -18,8 +18,37 @@ export interface IFormState {
   readonly file: boolean;
   readonly setFile: (file: boolean) => void;
   readonly choose: (name: string) => void;
-  /** Read the notebook again: it may have been edited meanwhile. */
-  readonly refresh: () => void;
+}
+
+/** Typing in a cell is over after so many milliseconds. */
+const PAUSE = 300;
+
+/** The notebook in front as it stands: read again when it is another, was loaded or was edited. */
+function useNotebook(sources: ISources): ISource | null {
+  const { notebooks } = sources;
+  const front = useSignal(notebooks?.currentChanged);
+  const [round, setRound] = React.useState(0);
+  React.useEffect(() => {
+    const panel = notebooks?.currentWidget;
+    const model = panel?.content.model;
+    let timer = 0;
+    const soon = () => {
+      window.clearTimeout(timer);
+      timer = window.setTimeout(() => setRound(value => value + 1), PAUSE);
+    };
+    model?.contentChanged.connect(soon);
+    panel?.content.modelChanged.connect(soon);
+    return () => {
+      window.clearTimeout(timer);
+      model?.contentChanged.disconnect(soon);
+      panel?.content.modelChanged.disconnect(soon);
+    };
+  }, [notebooks, front, round]);
+  return React.useMemo(
+    () => notebookSource(sources),
+    // eslint-disable-next-line react-hooks/exhaustive-deps
+    [sources, front, round]
+  );
 }
 
 /** The draft, and the source from which its function is chosen. */
@@ -30,14 +59,7 @@ export function useDraft(props: IFormProps & { sources: ISources }): IFormState 
     ...(given as Partial<IDraft> | undefined)
   }));
   const change = React.useCallback<Change>(part => setDraft(old => ({ ...old, ...part })), []);
-  const front = useSignal(sources.notebooks?.currentChanged);
-  const [round, setRound] = React.useState(0);
-  const refresh = React.useCallback(() => setRound(value => value + 1), []);
-  const here = React.useMemo(
-    () => notebookSource(sources),
-    // eslint-disable-next-line react-hooks/exhaustive-deps
-    [sources, front, round]
-  );
+  const here = useNotebook(sources);
   const [file, setFile] = React.useState(here === null);
   const wanted = file && /\.py$/.test(draft.path) ? draft.path : null;
   const read = useFetched(wanted, () => fileSource(sources, wanted ?? ''));
@@ -68,5 +90,5 @@ export function useDraft(props: IFormProps & { sources: ISources }): IFormState 
       choose((usual ?? source.functions[source.functions.length - 1])?.name ?? '');
     }
   }, [source, draft.function, choose]);
-  return { draft, change, source, error: read.error, file, setFile, choose, refresh };
+  return { draft, change, source, error: read.error, file, setFile, choose };
 }
