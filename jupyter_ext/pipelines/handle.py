@@ -106,9 +106,12 @@ class Run:
                 raise TimeoutError(f"run {self.name} is still {self.state} after {timeout} s")
             # A look now and then even without a change: a run whose process was killed changes only when
             # somebody looks.
-            for event in self._cluster.store.watch(since, kinds=["Run"], timeout=min(1.0, left or 1.0)):
+            timeout = min(1.0, left or 1.0)
+            for event in self._cluster.store.watch(since, kinds=["Run"], timeout=timeout, summary=True):
                 since = event.resource.resource_version
-                if event.resource.name == self.name:
+                if event.resource.name == self.name and (
+                    event.type == "DELETED" or event.resource.phase in DONE
+                ):
                     break
         return self
 
