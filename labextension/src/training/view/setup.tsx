@@ -18,18 +18,18 @@ export function Setup(props: { job: ITrainJob }): JSX.Element {
   return (
     <div className="jk-Summary">
       <section aria-label={trans.__('Asked for')}>
-        <h3>{trans.__('Asked for')}</h3>
+        <h2 className="jk-SmallTitle">{trans.__('Asked for')}</h2>
         <Pairs rows={asked(job, trans)} />
       </section>
       {given.length > 0 && (
         <section aria-label={trans.__('Arguments')}>
-          <h3>{trans.__('Arguments')}</h3>
+          <h2 className="jk-SmallTitle">{trans.__('Arguments')}</h2>
           <Pairs rows={given.map(([name, value]) => [name, JSON.stringify(value)])} code />
         </section>
       )}
       {env.length > 0 && (
         <section aria-label={trans.__('Environment')}>
-          <h3>{trans.__('Environment')}</h3>
+          <h2 className="jk-SmallTitle">{trans.__('Environment')}</h2>
           <Pairs rows={env.map(({ name, value }) => [name, value ?? ''])} code />
         </section>
       )}
@@ -102,7 +102,7 @@ function Code(props: { job: ITrainJob }): JSX.Element {
   const text = value?.[form] ?? value?.python ?? '';
   return (
     <section aria-label={trans.__('As code')}>
-      <h3>{trans.__('As code')}</h3>
+      <h2 className="jk-SmallTitle">{trans.__('As code')}</h2>
       {error ? <ErrorLine error={error} onRetry={reload} /> : null}
       {tabs.length > 0 && (
         <>
