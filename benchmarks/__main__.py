@@ -27,6 +27,11 @@ NAMES = (
     "big_value",
     "startup",
     "ui_latency",
+    "train_start",
+    "train_throughput",
+    "tune_overhead",
+    "tune_scale",
+    "registry",
 )
 HERE = Path(__file__).resolve().parent
 

@@ -18,8 +18,18 @@ from pathlib import Path
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 FOLDER = REPOSITORY / ".bench"
-NAMES = ("kfp", "kfp-data", "kale", "papermill")
-"""kfp with the standard library only, kfp with the libraries of the tour, Kale with its kfp, papermill."""
+NAMES = (
+    "kfp",
+    "kfp-data",
+    "kale",
+    "papermill",
+    "kubeflow-sdk",
+    "mlflow",
+    "model-registry",
+    "model-registry-v1alpha3",
+    "schemathesis",
+)
+"""kfp with the standard library only, kfp with the libraries of the tour, Kale with its kfp; one each for the others."""
 
 
 class NoEnvironment(Exception):
