@@ -166,7 +166,9 @@ def _replicas(resource: Resource, kind: _Kind) -> tuple[tuple[Replica, ...], tup
             known = {
                 "metadata.name": f"{resource.name}-{role}-{index}",
                 "metadata.namespace": resource.namespace or "default",
-                "status.podIP": ranks.HOST, "status.hostIP": ranks.HOST, "spec.nodeName": "localhost",
+                "status.podIP": ranks.HOST,
+                "status.hostIP": ranks.HOST,
+                "spec.nodeName": "localhost",
             }
             process = read(one.get("template"), f"{place}.template", kind.container, known)
             decides = (name, index) in deciding or (name, None) in deciding
@@ -233,8 +235,11 @@ def _tensorflow(job: JobSpec, ports: Ports) -> list[dict[str, str]]:
 
 def _torch(job: JobSpec, ports: Ports) -> list[dict[str, str]]:
     """What ``env://`` reads, and ``PET_*`` for a replica that starts torchrun."""
+    from jupyter_ext.training.frameworks.torch import loopback
+
     count, port = len(job.replicas or ()), str(ports.take())
     common = {
+        **loopback(job),
         "MASTER_ADDR": ranks.HOST,
         "MASTER_PORT": port,
         "WORLD_SIZE": str(count * job.procs),

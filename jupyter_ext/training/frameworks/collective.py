@@ -8,12 +8,10 @@ from __future__ import annotations
 
 import functools
 import os
-import sys
-from collections.abc import Sequence
-from importlib.abc import Loader, MetaPathFinder
-from importlib.machinery import ModuleSpec
 from types import ModuleType
 from typing import Any, Final
+
+from jupyter_ext.training.frameworks import imports
 
 _MODULE: Final = "xgboost.collective"
 
@@ -35,12 +33,8 @@ def install(*, serve: bool = False) -> None:
 
     ``serve``: worker 0 runs the tracker, as on a cluster, where upstream's runtime starts none.
     """
-    if not arguments():
-        return
-    if _MODULE in sys.modules:
-        complete(sys.modules[_MODULE], serve=serve)
-    else:
-        sys.meta_path.insert(0, _Finder(serve))
+    if arguments():
+        imports.after(_MODULE, lambda module: complete(module, serve=serve))
 
 
 def complete(module: ModuleType, *, serve: bool = False) -> None:
@@ -74,40 +68,3 @@ def _tracker() -> Any:
     tracker = RabitTracker(host_ip="0.0.0.0", n_workers=workers, port=port, sortby="task")  # noqa: S104 - of a pod
     tracker.start()
     return tracker
-
-
-class _Finder(MetaPathFinder):
-    """Steps aside at once when the one module it waits for is imported."""
-
-    def __init__(self, serve: bool) -> None:
-        self._serve = serve
-
-    def find_spec(
-        self,
-        fullname: str,
-        path: Sequence[str] | None,  # noqa: ARG002 - the interface's
-        target: ModuleType | None = None,  # noqa: ARG002
-    ) -> ModuleSpec | None:
-        if fullname != _MODULE:
-            return None
-        sys.meta_path.remove(self)
-        import importlib.util
-
-        spec = importlib.util.find_spec(fullname)
-        if spec is not None and spec.loader is not None:
-            spec.loader = _Completing(spec.loader, self._serve)
-        return spec
-
-
-class _Completing(Loader):
-    """The module's own loader, and what comes after it."""
-
-    def __init__(self, loader: Loader, serve: bool) -> None:
-        self._loader, self._serve = loader, serve
-
-    def create_module(self, spec: ModuleSpec) -> ModuleType | None:
-        return self._loader.create_module(spec)
-
-    def exec_module(self, module: ModuleType) -> None:
-        self._loader.exec_module(module)
-        complete(module, serve=self._serve)

@@ -25,6 +25,8 @@ def plan(job: JobSpec, python: str, ports: Ports, gpus: tuple[str, ...]) -> list
         env = {
             **ranks.environment(job, rank, world, node, local),
             "JAX_COORDINATOR_ADDRESS": f"{ranks.HOST}:{port}",
+            # By itself the coordinator listens to the network.
+            "JAX_COORDINATOR_BIND_ADDRESS": f"{ranks.HOST}:{port}",
             "JAX_NUM_PROCESSES": str(world),
             "JAX_PROCESS_ID": str(rank),
             **ranks.devices(gpus, rank, world),

@@ -7,6 +7,7 @@ the kernel chose.
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -41,11 +42,23 @@ def plan(job: JobSpec, python: str, ports: Ports, gpus: tuple[str, ...]) -> list
     launches = []
     for node in range(job.nodes_max):
         own = tuple(range(node * job.procs, (node + 1) * job.procs))
-        env = {**ranks.shared(job), **ranks.devices(gpus, node, job.nodes_max)}
+        env = {**ranks.shared(job), **loopback(job), **ranks.devices(gpus, node, job.nodes_max)}
         launches.append(
             Launch(f"node-{node}", node, own, command, env, "agent", essential=not elastic, restart="Killed")
         )
     return launches
+
+
+def loopback(job: JobSpec) -> dict[str, str]:
+    """Let gloo and NCCL talk over the loopback interface; the user's own setting wins.
+
+    By themselves they look for the host's name and listen to the network, which a laptop's VPN or a container without
+    a name of its own makes fail.
+    """
+    if not Path("/sys/class/net/lo").exists():
+        return {}
+    names = ("GLOO_SOCKET_IFNAME", "NCCL_SOCKET_IFNAME")
+    return {name: "lo" for name in names if name not in job.env and name not in os.environ}
 
 
 def _agent(job: JobSpec, python: str) -> tuple[str, ...]:
@@ -74,6 +87,7 @@ def _foreign(job: JobSpec, python: str, ports: Ports, gpus: tuple[str, ...]) -> 
     for node in range(job.nodes_max):
         env = {
             **ranks.shared(job),
+            **loopback(job),
             "PET_NNODES": nodes,
             "PET_NPROC_PER_NODE": str(job.procs),
             "PET_NODE_RANK": str(node),
