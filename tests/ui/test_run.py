@@ -40,7 +40,16 @@ def test_the_tour_goes_from_run_to_succeeded_live(lab, repository, pictures):
     lab.page.screenshot(path=pictures / "tour-running.png")
 
     settled(row, "SUCCEEDED", timeout=480_000)
-    for step in ("load", "prepare", "split", "random-forest", "tune", "neural-network", "compare", "choose-the-best"):
+    for step in (
+        "load",
+        "prepare",
+        "split",
+        "random-forest",
+        "tune",
+        "neural-network",
+        "compare",
+        "choose-the-best",
+    ):
         expect(lab.node(step)).to_have_attribute("data-state", "SUCCEEDED")
     expect(lab.view.get_by_role("list", name="Metrics")).to_contain_text("roc_auc")
     expect(now.get_by_text(title)).to_have_count(0)
