@@ -36,7 +36,7 @@ outside.main(folder)
 """
 _TRAVELS: Final = (
     *("__init__.py", "errors.py", "training/__init__.py", "training/checkpoints.py"),
-    *("training/frameworks/__init__.py", "training/frameworks/collective.py"),
+    *(f"training/frameworks/{part}.py" for part in ("__init__", "collective", "coordinator", "imports")),
     "training/stacks.py",
     *("training/loading.py", "training/outside.py", "training/rank.py", "training/reporting.py"),
 )

@@ -46,6 +46,10 @@ def main(folder: str) -> None:
         from jupyter_ext.training.frameworks import collective
 
         collective.install(serve=True)
+    if "JAX_PROCESS_ID" in os.environ:
+        from jupyter_ext.training.frameworks import coordinator
+
+        coordinator.install()
     zipfile.ZipFile(base / "code.zip").extractall(base / "code")
     snapshot = None
     try:

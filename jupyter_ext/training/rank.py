@@ -80,6 +80,10 @@ class Rank:
             from jupyter_ext.training.frameworks import collective
 
             collective.install()
+        if "JAX_PROCESS_ID" in os.environ:
+            from jupyter_ext.training.frameworks import coordinator
+
+            coordinator.install()
         snapshot = None
         try:
             snapshot = Snapshot(self.folder / "code")
