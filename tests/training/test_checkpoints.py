@@ -11,6 +11,7 @@ import time
 
 import pytest
 
+from jupyter_ext import training
 from jupyter_ext.errors import Invalid
 from jupyter_ext.training.checkpoints import latest, load_checkpoint, save_checkpoint
 
@@ -102,3 +103,61 @@ def test_a_kill_at_any_moment_leaves_the_last_whole_one(tmp_path):
     assert reached > 8
     save_checkpoint("end", reached + 1, path=tmp_path)
     assert all(name.endswith(".ckpt") for name in names(tmp_path)), "halves of the killed are gone"
+
+
+def count_to(last, pause):
+    """Counts with a checkpoint at each step; gives the steps at which it began."""
+    import time as clock
+
+    from jupyter_ext.training import report
+
+    begun, step = load_checkpoint() or ([], 0)
+    begun = [*begun, step]
+    report(pid=os.getpid(), step=step)
+    while step < last:
+        clock.sleep(pause)
+        step += 1
+        save_checkpoint(begun, step)
+        report(reached=step)
+    return begun
+
+
+def reached(job, step):
+    deadline = time.monotonic() + 60
+    while job.metrics.get("reached", 0) < step:
+        assert time.monotonic() < deadline, job.reason
+        assert job.phase in {"PENDING", "RUNNING"}, job.reason
+        time.sleep(0.05)
+
+
+def victim(job, who):
+    """The process number of a rank, or of the process that looks after the job."""
+    if who == "rank":
+        return int(job.metrics["pid"])
+    from jupyter_ext.cluster.local import LocalCluster, record
+
+    return int(record.read(LocalCluster(), job.resource.uid).process.partition(":")[0])
+
+
+@pytest.mark.parametrize("who", ["rank", "controller"])
+def test_a_job_goes_on_from_its_last_checkpoint_whoever_is_killed(who, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    job = training.train(count_to, framework="plain", args={"last": 20, "pause": 0.1}, restarts=2)
+    reached(job, 3)
+    os.kill(victim(job, who), signal.SIGKILL)
+    first, second = job.wait(90).result()
+    assert first == 0
+    assert second >= 3
+
+
+def test_a_suspended_job_goes_on_from_its_last_checkpoint(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    job = training.train(count_to, framework="plain", args={"last": 20, "pause": 0.1})
+    reached(job, 3)
+    job.suspend()
+    deadline = time.monotonic() + 30
+    while job.phase != "PAUSED" and time.monotonic() < deadline:
+        time.sleep(0.05)
+    job.resume()
+    first, second = job.wait(90).result()
+    assert (first, second >= 3) == (0, True)
