@@ -173,9 +173,11 @@ function Bulk(props: { section: ISection; selection: ISelection }): JSX.Element 
   if (asking) {
     return (
       <InlineConfirm
-        question={trans
-          ._n('Delete %1?', 'Delete %1 of them?', names.length)
-          .replace('%1', names.length === 1 ? names[0] : String(names.length))}
+        question={
+          names.length === 1
+            ? trans.__('Delete %1?', names[0])
+            : trans.__('Delete %1 of them?', names.length)
+        }
         verb={trans.__('Delete')}
         onCancel={() => setAsking(null)}
         onConfirm={async () => {
