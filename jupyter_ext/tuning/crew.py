@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import os
-import select
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -17,29 +17,43 @@ from jupyter_ext.tuning.ledger import Ended, Entry
 from jupyter_ext.tuning.wire import Wire, pair
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from jupyter_ext.cluster.local.devices import Lease
     from jupyter_ext.tuning.folder import Folder
 
 ATTEMPTS: Final = 3
 """How often a trial is begun that was lost with the server, and not by its own fault."""
 _LAST_WORDS: Final = 2.0
+SILENCE: Final = 20.0
+"""Seconds after which a fork that has not said a word is replaced by a fresh interpreter, and so are all after it."""
+
+
+class _Process:
+    """A process for one trial: a fork, or an interpreter of its own where ``popen`` is set."""
+
+    def __init__(self, wire: Wire, pid: int, popen: subprocess.Popen[bytes] | None = None) -> None:
+        self.wire, self.pid, self.popen = wire, pid, popen
+        self.entry: Entry | None = None
+        self.request: dict[str, Any] = {}
+        self.spoken = False
+        self.since = time.monotonic()
+
+    def give(self, entry: Entry, request: dict[str, Any]) -> None:
+        """Let it be the process of a trial. If it is gone, that will be heard as the end of a trial is."""
+        self.entry, self.request, self.since = entry, request, time.monotonic()
+        self.wire.send({"trial": request})
 
 
 class Crew:
     """Starts function trials and tells how they ended. Readable by ``select`` when there may be news."""
 
-    def __init__(self, folder: Folder, settings: Mapping[str, Any], cwd: Path | None = None) -> None:
-        self._folder, self._settings, self._cwd = folder, dict(settings), cwd
+    def __init__(self, folder: Folder, settings: Mapping[str, Any], spares: int) -> None:
+        self._folder, self._settings, self._spares = folder, dict(settings), spares
         self._wire: Wire | None = None
         self._server: subprocess.Popen[bytes] | None = None
-        self._ready = False
         self._alone: str | None = None
-        self._running: dict[int, Entry] = {}
-        self._singles: dict[int, tuple[Wire, subprocess.Popen[bytes]]] = {}
-        self._usage: dict[int, dict[str, Any]] = {}
-        self._queue: list[dict[str, Any]] = []
+        self._idle: list[_Process] = []
+        self._busy: dict[int, _Process] = {}
+        self._queue: list[tuple[Entry, dict[str, Any]]] = []
         self._lost: list[Entry] = []
 
     def warm(self) -> None:
@@ -50,38 +64,46 @@ class Crew:
     def files(self) -> list[int]:
         """Descriptors for ``select``."""
         wires = [self._wire] if self._wire is not None else []
-        return [wire.fileno() for wire in [*wires, *(wire for wire, _ in self._singles.values())]]
+        return [wire.fileno() for wire in [*wires, *(process.wire for process in self._busy.values())]]
 
     def start(self, entry: Entry, lease: Lease | None) -> None:
         """Begin a trial."""
-        self._running[entry.number] = entry
         env = {**self._folder.environment(entry), **(lease.env() if lease else {})}
-        request = {
+        self._queue.append((entry, self._request(entry, env)))
+        self.warm()
+        self._next()
+
+    def _request(self, entry: Entry, env: Mapping[str, str]) -> dict[str, Any]:
+        return {
             "number": entry.number,
             "attempt": entry.attempt,
             "values": entry.suggestion.values,
-            "env": env,
+            "env": dict(env),
             "log": self._folder.log(entry),
             "result": self._folder.result(entry),
-            "begun": entry.begun,
         }
-        if self._alone is not None:
-            self._start_alone(request)
-        elif self._ready and self._wire is not None and self._wire.send({"trial": request}):
-            pass
-        else:
-            self._queue.append(request)
-            self.warm()
+
+    def _next(self) -> None:
+        """Give what waits to what is ready."""
+        while self._queue and (self._idle or self._alone is not None):
+            entry, request = self._queue.pop(0)
+            process = self._single() if self._alone is not None else self._idle.pop(0)
+            self._busy[entry.number] = process
+            process.give(entry, request)
+            if self._alone is None and self._wire is not None:
+                self._wire.send({"spare": 1})
 
     def poll(self) -> list[Ended]:
         """Trials that have ended since the last look. Raises KubeflowError if the function cannot be loaded."""
         found: list[Ended] = []
+        for process in list(self._busy.values()):
+            found += self._listen(process)
         while self._wire is not None and (message := self._wire.receive()) is not None:
-            found += self._heard(message)
+            found += self._heard(self._wire, message)
         if self._wire is not None and self._wire.closed:
             found += self._server_lost()
-        for number, (wire, process) in list(self._singles.items()):
-            found += self._heard_single(number, wire, process)
+        self._replace_silent()
+        self._next()
         return found
 
     def lost(self) -> list[Entry]:
@@ -91,32 +113,42 @@ class Crew:
 
     def kill(self, number: int) -> None:
         """End a trial's processes at once; ``poll`` tells."""
-        if number in self._singles:
-            _kill(self._singles[number][1])
+        self._queue = [(entry, request) for entry, request in self._queue if entry.number != number]
+        process = self._busy.get(number)
+        if process is not None:
+            self._kill(process)
+
+    def _kill(self, process: _Process) -> None:
+        if process.popen is not None:
+            _kill(process.popen)
         elif self._wire is not None:
-            self._queue = [request for request in self._queue if request["number"] != number]
-            self._wire.send({"kill": number})
+            self._wire.send({"kill": process.pid})
 
     def forget(self, number: int) -> None:
         """What becomes of this trial is of no interest any more."""
-        self._running.pop(number, None)
+        process = self._busy.pop(number, None)
+        if process is not None:
+            process.wire.close()
 
     def close(self) -> None:
         """End the server and every trial."""
-        for wire, process in self._singles.values():
-            _kill(process)
-            wire.close()
-        self._singles.clear()
+        for process in [*self._busy.values(), *self._idle]:
+            if process.popen is not None:
+                _kill(process.popen)
+            process.wire.close()
+        self._busy.clear()
+        self._idle.clear()
         if self._wire is not None:
             self._wire.close()
             self._wire = None
+        self._end_server()
+
+    def _end_server(self) -> None:
         if self._server is not None:
             with contextlib.suppress(subprocess.TimeoutExpired):
                 self._server.wait(timeout=_LAST_WORDS)
-            if self._server.returncode is None:
-                _kill(self._server)
+            _kill(self._server)
             self._server = None
-        self._ready = False
 
     def _launch(self, *, single: bool = False) -> tuple[subprocess.Popen[bytes], Wire]:
         ours, theirs = pair()
@@ -126,7 +158,6 @@ class Crew:
                 [*command, "single"] if single else command,
                 stdin=subprocess.DEVNULL,
                 pass_fds=[theirs.fileno()],
-                cwd=self._cwd,
                 env=self._settings["env"],
                 process_group=0 if single else None,
             )
@@ -134,67 +165,104 @@ class Crew:
         wire.send({key: value for key, value in self._settings.items() if key != "env"})
         return process, wire
 
-    def _start_alone(self, request: dict[str, Any]) -> None:
+    def _single(self) -> _Process:
         process, wire = self._launch(single=True)
-        wire.send({"trial": request})
-        self._singles[request["number"]] = (wire, process)
+        found = _Process(wire, process.pid, process)
+        found.spoken = True  # it loads everything first, however long that takes
+        return found
 
-    def _heard(self, message: dict[str, Any]) -> list[Ended]:
-        if "ready" in message:
-            self._ready, self._alone = True, message["alone"]
-            waiting, self._queue = self._queue, []
-            for request in waiting:
-                if self._alone is not None:
-                    self._start_alone(request)
-                elif self._wire is not None:
-                    self._wire.send({"trial": request})
-            return []
+    def _heard(self, wire: Wire, message: dict[str, Any]) -> list[Ended]:
+        """News from the server."""
         if "broken" in message:
             raise _broken(message["broken"]["error"])
-        number = message.get("done", message.get("ended", -1))
-        entry = self._running.get(number)
-        if entry is None or entry.attempt != message["attempt"]:
-            return []
-        del self._running[number]
-        if "done" in message:
-            return [ended(entry, message["result"])]
-        kept = self._folder.kept(entry)
-        return [ended(entry, kept) if kept else died(entry, message["status"], message)]
+        if "ready" in message:
+            self._alone = message["alone"]
+            if self._alone is None:
+                wire.send({"spare": self._spares})
+        elif "idle" in message:
+            self._idle.append(_Process(Wire(socket.socket(fileno=wire.passed.pop(0))), message["idle"]))
+        elif "ended" in message:
+            return self._reaped(message)
+        return []
 
-    def _heard_single(self, number: int, wire: Wire, process: subprocess.Popen[bytes]) -> list[Ended]:
-        found: list[Ended] = []
-        while (message := wire.receive()) is not None:
+    def _reaped(self, message: dict[str, Any]) -> list[Ended]:
+        pid = message["ended"]
+        for process in self._busy.values():
+            if process.pid == pid and process.popen is None:
+                return self._listen(process) or [self._died(process, message["status"], message)]
+        for process in [one for one in self._idle if one.pid == pid]:
+            process.wire.close()
+            self._idle.remove(process)
+            if self._wire is not None:
+                self._wire.send({"spare": 1})
+        return []
+
+    def _listen(self, process: _Process) -> list[Ended]:
+        """News from the process of a trial."""
+        entry = process.entry
+        while entry is not None and (message := process.wire.receive()) is not None:
+            process.spoken = True
             if "broken" in message:
                 raise _broken(message["broken"]["error"])
-            found += self._heard(message)
-        if wire.closed or found:
-            process.wait()
-            wire.close()
-            _kill(process)
-            self._singles.pop(number, None)
-            entry = self._running.pop(number, None)
-            if entry is not None:
-                code = process.returncode
-                kept = self._folder.kept(entry)
-                status = -code if code < 0 else code << 8
-                found.append(ended(entry, kept) if kept else died(entry, status, {}))
-        return found
+            if "done" in message:
+                self._release(process)
+                return [ended(entry, message["done"])]
+        if process.wire.closed and process.popen is not None:
+            code = process.popen.wait()
+            return [self._died(process, -code if code < 0 else code << 8, {})]
+        return []
+
+    def _died(self, process: _Process, status: int, facts: Mapping[str, Any]) -> Ended:
+        entry = process.entry
+        assert entry is not None
+        self._release(process)
+        kept = self._folder.kept(entry)
+        return ended(entry, kept) if kept else died(entry, status, facts)
+
+    def _release(self, process: _Process) -> None:
+        assert process.entry is not None
+        self._busy.pop(process.entry.number, None)
+        process.wire.close()
+        if process.popen is not None:
+            process.popen.wait()
+            _kill_group(process.popen.pid)
+
+    def _replace_silent(self) -> None:
+        """A fork that hangs before its first word hangs in a lock that a library held: forking is unsafe here."""
+        moment = time.monotonic()
+        late = [one for one in self._busy.values() if not one.spoken and moment - one.since > SILENCE]
+        for process in late:
+            entry = process.entry
+            assert entry is not None
+            self._alone = "a fork was silent"
+            self._kill(process)
+            self._release(process)
+            # Another attempt, so that nothing of the silent one is taken for this one's.
+            entry.attempt += 1
+            env = {**process.request["env"], **self._folder.environment(entry)}
+            self._queue.insert(0, (entry, self._request(entry, env)))
 
     def _server_lost(self) -> list[Ended]:
         """The server is gone, and with it every fork: what had finished counts, the rest is begun again."""
         assert self._wire is not None
         self._wire.close()
-        self._wire, self._ready = None, False
-        if self._server is not None:
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                self._server.wait(timeout=_LAST_WORDS)
-            _kill(self._server)
+        self._wire = None
+        self._end_server()
+        for process in self._idle:
+            process.wire.close()
+        self._idle.clear()
+        waiting, self._queue = self._queue, []
+        self._lost += [entry for entry, _ in waiting]
         found: list[Ended] = []
-        self._queue = []
-        for number, entry in list(self._running.items()):
-            if number in self._singles:
+        for number, process in list(self._busy.items()):
+            entry = process.entry
+            if process.popen is not None or entry is None:
                 continue
-            del self._running[number]
+            heard = self._listen(process)
+            if heard:
+                found += heard
+                continue
+            self._release(process)
             kept = self._folder.kept(entry)
             if kept:
                 found.append(ended(entry, kept))
@@ -263,17 +331,12 @@ def _broken(error: Mapping[str, Any]) -> KubeflowError:
 
 
 def _kill(process: subprocess.Popen[bytes]) -> None:
-    if process.returncode is None:
-        with contextlib.suppress(OSError):
-            os.killpg(process.pid, signal.SIGKILL) if os.getpgid(
-                process.pid
-            ) == process.pid else process.kill()
+    if process.poll() is None:
+        _kill_group(process.pid)
+        process.kill()
         process.wait()
 
 
-def wait(files: list[int], seconds: float) -> bool:
-    """Wait until a descriptor has news, at most so long."""
-    if not files:
-        time.sleep(seconds)
-        return False
-    return bool(select.select(files, [], [], seconds)[0])
+def _kill_group(pid: int) -> None:
+    with contextlib.suppress(OSError):
+        os.killpg(pid, signal.SIGKILL)

@@ -174,7 +174,9 @@ class Ledger:
             self.best = Best(name, number, value, values, listed, metrics)
 
     def _write_end(self, entry: Entry, end: Ended) -> None:
-        extra = {**end.extra, **({"reports": len(entry.curve)} if entry.curve else {})}
+        extra: dict[str, Any] = {"attempt": entry.attempt, **end.extra}
+        if entry.curve:
+            extra["reports"] = len(entry.curve)
 
         def change(found: Resource) -> Resource:
             seconds = time.time() - entry.begun

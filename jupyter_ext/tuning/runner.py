@@ -125,7 +125,7 @@ class Functions(Followed):
         from jupyter_ext.tuning.crew import Crew
 
         super().__init__(folder)
-        self._crew = Crew(folder, _settings(cluster, resource, plan, folder))
+        self._crew = Crew(folder, _settings(cluster, resource, plan, folder), plan.parallel)
         self.warm, self.files, self.start = self._crew.warm, self._crew.files, self._crew.start
         self.poll, self.lost, self.kill = self._crew.poll, self._crew.lost, self._crew.kill
         self.forget, self.close = self._crew.forget, self._crew.close

@@ -10,12 +10,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from jupyter_ext.cluster import discover
+from jupyter_ext.cluster.local.devices import Request
 from jupyter_ext.cluster.local.processes import is_running
 from jupyter_ext.cluster.resource import KINDS, Resource, make_name, valid_name
 from jupyter_ext.errors import Conflict, Invalid, Where
 from jupyter_ext.training.spec import CODE, CREATOR, INSIDE
 from jupyter_ext.training.submission import belonging
 from jupyter_ext.tuning import catalogue, katib, objective, spec, stopping
+from jupyter_ext.tuning.commands import ONE_CPU
 from jupyter_ext.tuning.space import Parameter, Space, space_from
 from jupyter_ext.tuning.spec import CHOICES, LONGEST_NAME, SEED, Plan
 
@@ -179,10 +181,22 @@ def _with_parallel(cluster: LocalCluster, resource: Resource, parallel: int | No
 
     if parallel is None:
         plan = spec.read(resource.with_(spec={**resource.spec, "parallelTrialCount": 1}))
-        request = plan.template.request
-        parallel = fitting(cluster, request) if request is not None else 1
+        parallel = fitting(cluster, plan.template.request or _child_request(cluster, plan))
         parallel = min(parallel, plan.max_trials or parallel)
     return resource.with_(spec={**resource.spec, "parallelTrialCount": parallel})
+
+
+def _child_request(cluster: LocalCluster, plan: Plan) -> Request:
+    """What one trial that leases for itself asks for: a job's processes, or a step of a run."""
+    if plan.template.kind != "job":
+        return Request(ONE_CPU)
+    from jupyter_ext.training import manifest
+    from jupyter_ext.training.submission import request_of
+    from jupyter_ext.tuning.jobs import job_of
+
+    values = {name: parameter.at(0.5) for name, parameter in plan.space.items()}
+    job = job_of(plan, f"{plan.name}-0", values, cluster.namespace).with_(uid="draft")
+    return request_of(manifest.job_of(job, cluster.home, Path.cwd()))
 
 
 def check(resource: Resource) -> Plan:

@@ -1,8 +1,9 @@
 """The fork server of an experiment (``python -m jupyter_ext.tuning.worker FD``); ``crew`` is its other end.
 
-It loads the user's function, and with it all that this imports, once. Then it forks a process for each trial within
-milliseconds. It has one thread and never calls the function itself, so nothing in it can break by forking; where that is
-not so (an import started threads or a device), each trial gets an interpreter of its own: ``… worker FD single``.
+It loads the user's function, and with it all that this imports, once. Then it keeps some forks ready, each with a socket
+of its own to the controller: a trial begins with one message to a process that is there. The server has one thread and
+never calls the function itself, so nothing in it can break by forking; where that is not so (an import started threads
+or a device), each trial gets an interpreter of its own: ``… worker FD single``.
 """
 
 from __future__ import annotations
@@ -15,24 +16,23 @@ import signal
 import socket
 import sys
 import threading
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final, NoReturn
 
 from jupyter_ext.cluster.local.processes import die_with_parent
 from jupyter_ext.tuning.call import call, failure, keep
-from jupyter_ext.tuning.wire import Wire
+from jupyter_ext.tuning.wire import Wire, pair
 
 _WHY: Final = "an import started threads ({})"
 
 
 class Server:
-    """Loads once, then forks on request until the controller hangs up."""
+    """Loads once, then keeps forks ready until the controller hangs up."""
 
     def __init__(self, wire: Wire, settings: dict[str, Any]) -> None:
         self._wire = wire
-        self._children: dict[int, tuple[int, int]] = {}
+        self._children: set[int] = set()
         self.function = load(settings)
 
     def serve(self) -> None:
@@ -53,27 +53,28 @@ class Server:
                 os.read(read, 4096)
             self._reap()
             while (message := self._wire.receive()) is not None:
-                if "trial" in message:
-                    self._fork(message["trial"])
-                elif "kill" in message:
-                    self._kill(message["kill"])
+                for _ in range(message.get("spare", 0)):
+                    self._fork()
+                if message.get("kill") in self._children:
+                    _kill_group(message["kill"])
         for pid in self._children:
             _kill_group(pid)
 
-    def _fork(self, trial: dict[str, Any]) -> None:
+    def _fork(self) -> None:
         sys.stdout.flush()
         sys.stderr.flush()
+        ours, theirs = pair()
         pid = os.fork()
         if pid == 0:
-            run(self._wire, self.function, trial)
+            ours.close()
+            self._wire.close()
+            wait_and_run(Wire(theirs), self.function)
         with contextlib.suppress(OSError):
             os.setpgid(pid, pid)  # both sides do it: neither may be too late
-        self._children[pid] = (trial["number"], trial["attempt"])
-
-    def _kill(self, number: int) -> None:
-        for pid, (own, _) in self._children.items():
-            if own == number:
-                _kill_group(pid)
+        theirs.close()
+        self._children.add(pid)
+        with ours:
+            self._wire.send({"idle": pid}, ours.fileno())
 
     def _reap(self) -> None:
         while self._children:
@@ -86,9 +87,9 @@ class Server:
             # While it is not reaped its number is nobody else's, and what it left running is still its group.
             _kill_group(found.si_pid)
             pid, status, usage = os.wait4(found.si_pid, 0)
-            number, attempt = self._children.pop(pid, (-1, 0))
+            self._children.discard(pid)
             facts = {"rss": usage.ru_maxrss * 1024, "cpu": round(usage.ru_utime + usage.ru_stime, 4)}
-            self._wire.send({"ended": number, "attempt": attempt, "status": status, **facts})
+            self._wire.send({"ended": pid, "status": status, **facts})
 
 
 def _kill_group(pid: int) -> None:
@@ -124,43 +125,60 @@ def unsafe() -> str | None:
     return None
 
 
+def wait_and_run(wire: Wire, function: Callable[..., Any]) -> NoReturn:
+    """Be ready for one trial, then be its process."""
+    try:
+        _prepare()
+        message = wire.receive(wait=True)
+        if message is not None:
+            run(wire, function, message["trial"])
+    finally:
+        os._exit(0)
+
+
 def run(wire: Wire, function: Callable[..., Any], trial: dict[str, Any]) -> NoReturn:
     """Be the process of one trial."""
     code = 1
+    head = {"number": trial["number"], "attempt": trial["attempt"]}
     try:
-        _prepare(trial)
+        wire.send({"started": True, **head})
+        _dress(trial)
         result = call(function, trial["values"])
-        result["seconds"] = time.time() - trial["begun"]
         keep(trial["result"], result)
         for stream in (sys.stdout, sys.stderr):
             with contextlib.suppress(Exception):
                 stream.flush()
-        wire.send({"done": trial["number"], "attempt": trial["attempt"], "result": result})
+        wire.send({"done": result, **head})
         code = 0
     except BaseException as error:  # ours, not the user's: say so instead of dying silently
-        wire.send({"done": trial["number"], "attempt": trial["attempt"], "result": failure(error)})
+        wire.send({"done": failure(error), **head})
     finally:
         os._exit(code)
 
 
-def _prepare(trial: dict[str, Any]) -> None:
+def _prepare() -> None:
+    """What a fork, or an interpreter of its own, does before it knows its trial."""
     with contextlib.suppress(OSError):
         os.setpgid(0, 0)
     die_with_parent()
     with contextlib.suppress(ValueError):
         signal.set_wakeup_fd(-1)
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGCHLD):
+    for number in (signal.SIGTERM, signal.SIGCHLD):
         signal.signal(number, signal.SIG_DFL)
     signal.signal(signal.SIGINT, signal.default_int_handler)
+    numpy = sys.modules.get("numpy.random")
+    if numpy is not None:
+        # As a fresh interpreter would; ``random`` does it by itself. Else all trials draw the same.
+        numpy.seed()
+
+
+def _dress(trial: dict[str, Any]) -> None:
+    """Output and environment of the trial."""
     output = os.open(trial["log"], os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
     os.dup2(output, 1)
     os.dup2(output, 2)
     os.close(output)
     os.environ.update(trial["env"])
-    numpy = sys.modules.get("numpy.random")
-    if numpy is not None:
-        # As a fresh interpreter would; ``random`` does it by itself. Else all trials draw the same.
-        numpy.seed()
 
 
 def main(arguments: list[str]) -> None:
@@ -178,10 +196,7 @@ def main(arguments: list[str]) -> None:
         wire.send({"broken": failure(error)})
         return
     if arguments[1:] == ["single"]:
-        message = wire.receive(wait=True)
-        if message is not None:
-            run(wire, server.function, message["trial"])
-        return
+        wait_and_run(wire, server.function)
     server.serve()
 
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import random
 import signal
 import time
+from pathlib import Path
 
 import psutil
 import pytest
@@ -18,15 +20,16 @@ TRIALS = 60
 FIXED = ("value", "parameters", "state", "seconds", "attempt", "startTime")
 
 
-def logged(x: float, path: str = "") -> float:
+def logged(x: float) -> float:
     """Says when it begins and when it ends."""
     import time
 
     me = os.environ["JUPYTER_KUBEFLOW_TRIAL"]
-    with open(os.environ["TRIALS_LOG"], "a") as file:
+    log = Path(os.environ["TRIALS_LOG"])
+    with log.open("a") as file:
         file.write(f"begin {me}\n")
     time.sleep(0.05)
-    with open(os.environ["TRIALS_LOG"], "a") as file:
+    with log.open("a") as file:
         file.write(f"end {me}\n")
     return x
 
@@ -98,7 +101,7 @@ def test_killed_at_random_moments(tune, cluster, tmp_path, monkeypatch, victim):
             assert 1 <= lines.count(f"end {row['name']}") <= row["attempt"]
         else:
             assert "killed (signal 9" in row["reason"]
-    if victim != "trial" and victim != "any":
+    if victim not in ("trial", "any"):
         assert all(row["state"] == "SUCCEEDED" for row in rows.values())
     drawn = [row["parameters"]["x"] for row in rows.values()]
     assert len(set(drawn)) == TRIALS, "no point is tried twice"
@@ -113,10 +116,8 @@ def role_of(process: psutil.Process, everyone: list[psutil.Process]) -> str:
 
 
 def kill(process: psutil.Process) -> None:
-    try:
+    with contextlib.suppress(ProcessLookupError):
         os.kill(process.pid, signal.SIGKILL)
-    except ProcessLookupError:
-        pass
 
 
 def steady(cluster, uid: str) -> None:

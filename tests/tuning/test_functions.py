@@ -1,5 +1,6 @@
 """Functions as trials: real processes, a real store."""
 
+# ruff: noqa: ARG005 - what is tried is given to every trial, whether it uses it or not
 from __future__ import annotations
 
 import os
@@ -276,7 +277,7 @@ def test_each_trial_draws_its_own_random_numbers(tune):
 
         import numpy as np
 
-        return {"loss": float(np.random.random()), "other": random.random()}
+        return {"loss": float(np.random.random()), "other": random.random()}  # noqa: NPY002
 
     found = tune(draws, {"x": double(0, 1)}, additional=["other"], trials=6, parallel=2).wait(60)
     rows = found.trials()
@@ -450,3 +451,18 @@ def test_hyperband_and_grid_end_by_themselves(tune):
     grid = tune(bowl, {"x": double(0, 1, step=0.5), "n": int_(0, 1)}, algorithm="grid", trials=100).wait(60)
     assert grid.counts["total"] == 6
     assert grid.phase == "SUCCEEDED"
+
+
+@pytest.mark.slow
+def test_a_fork_that_hangs_is_replaced(tune, tmp_path, monkeypatch):
+    (tmp_path / "hanging_module.py").write_text(
+        "import os, time\nos.register_at_fork(after_in_child=lambda: time.sleep(1000))\nVALUE = 2\n"
+    )
+    monkeypatch.syspath_prepend(str(tmp_path))
+
+    file = tmp_path / "uses.py"
+    file.write_text("import hanging_module\n\ndef use(x):\n    return x * hanging_module.VALUE\n")
+    found = tune(file, {"x": double(1, 2)}, function="use", trials=3, parallel=1).wait(90)
+    assert found.phase == "SUCCEEDED", found.reason
+    assert found.trials()[0]["attempt"] >= 2
+    assert [row["attempt"] for row in found.trials()[1:]] == [1, 1]

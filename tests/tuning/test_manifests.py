@@ -1,5 +1,6 @@
 """Experiments as they are written for a cluster: they run here, or are refused by name."""
 
+# ruff: noqa: ARG005 - what is tried is given to every trial, whether it uses it or not
 from __future__ import annotations
 
 import copy
@@ -67,8 +68,7 @@ spec:
 def manifest(tmp_path, cluster):
     program = tmp_path / "mnist.py"
     program.write_text(PROGRAM)
-    found = yaml.safe_load(YAML.replace("PYTHON", sys.executable).replace("PROGRAM", str(program)))
-    return found
+    return yaml.safe_load(YAML.replace("PYTHON", sys.executable).replace("PROGRAM", str(program)))
 
 
 def container(manifest) -> dict:
@@ -148,7 +148,7 @@ def test_metrics_from_a_file_by_a_filter(manifest, tmp_path):
 
     container(manifest)["command"][2] = "elsewhere.log"
     manifest["metadata"]["name"] = "other"
-    with pytest.raises(Unfit, match="All trials would write /katib/mnist.log"):
+    with pytest.raises(Unfit, match=r"All trials would write /katib/mnist\.log"):
         submitted(manifest)
 
 
