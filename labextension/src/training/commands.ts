@@ -38,7 +38,9 @@ export interface IJobCode {
   python?: string;
   magic?: string;
   cli?: string;
-  yaml?: string;
+  yaml?: string | null;
+  /** Why there is no YAML that a cluster could run. */
+  refused?: string | null;
 }
 
 export function jobWhyNotText(why: JobWhyNot, trans: TranslationBundle): string {
@@ -141,11 +143,11 @@ function codeVerbs(kubeflow: IKubeflow, why: Why): IVerb[] {
       doing: title => trans.__('Exporting %1', title),
       whyNot: why('export'),
       after: (reply, name) => {
-        const { yaml } = codeOf(reply);
+        const { yaml, refused } = codeOf(reply);
         if (yaml) {
           saveText(yaml, `${name}.yaml`, 'application/yaml');
         } else {
-          Notification.warning(trans.__('%1 has no YAML.', name), { autoClose: 4000 });
+          Notification.warning(refused || trans.__('%1 has no YAML.', name), { autoClose: 8000 });
         }
       }
     }

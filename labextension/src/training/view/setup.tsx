@@ -99,11 +99,12 @@ function Code(props: { job: ITrainJob }): JSX.Element {
     ['yaml', 'YAML']
   ];
   const tabs = labels.filter(([key]) => value?.[key]).map(([key, label]) => ({ id: key, label }));
-  const text = value?.[form] ?? value?.python ?? '';
+  const text = value?.[form] || value?.python || '';
   return (
     <section aria-label={trans.__('As code')}>
       <h2 className="jk-SmallTitle">{trans.__('As code')}</h2>
       {error ? <ErrorLine error={error} onRetry={reload} /> : null}
+      {value?.refused && <p className="jk-Muted">{value.refused}</p>}
       {tabs.length > 0 && (
         <>
           <Tabs
