@@ -259,4 +259,7 @@ def _by_ipython(source: str) -> ast.Module | None:
         return None
     from IPython.core.inputtransformer2 import TransformerManager
 
-    return _tree(TransformerManager().transform_cell(source))
+    with warnings.catch_warnings():
+        # It splits at every separator that str.splitlines knows, and then warns of lines without an end.
+        warnings.filterwarnings("ignore", message="`make_tokens_by_line`", category=UserWarning)
+        return _tree(TransformerManager().transform_cell(source))

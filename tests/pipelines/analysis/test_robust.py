@@ -6,7 +6,7 @@ import subprocess
 import sys
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from jupyter_ext.pipelines import graph, percent
@@ -41,6 +41,7 @@ CELL = st.tuples(TEXT, st.lists(TAG | st.text(max_size=8), max_size=3))
 
 @settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
 @given(st.lists(CELL, max_size=6))
+@example([(";0\x1e", [])])
 def test_any_text_gives_a_pipeline(cells: list[tuple[str, list[str]]]) -> None:
     pipeline = check(*cells)
     assert Pipeline.from_dict(pipeline.to_dict()) == pipeline
