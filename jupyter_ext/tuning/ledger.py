@@ -144,6 +144,8 @@ class Ledger:
         spec = words.trial_spec(plan.objective, plan.space, values)
         status = words.trial_status("RUNNING", entry.number, values, entry.attempt, now())
         labels = {words.EXPERIMENT_LABEL: self._resource.name, **entry.suggestion.labels}
+        if plan.template.kind in ("job", "run"):
+            status["job"] = {"kind": plan.template.manifest["kind"], "name": entry.name}
         if entry.suggestion.parent is not None:
             status["parent"] = entry.suggestion.parent
         return Resource.new(

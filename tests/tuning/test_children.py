@@ -38,6 +38,8 @@ def test_a_trial_on_two_processes(tune, cluster):
         assert row["value"] == pytest.approx(lr / 3)
         assert row["metrics"]["accuracy"] == pytest.approx(1 - lr)
         job = cluster.get("TrainJob", row["name"])
+        link = found.trial(row["number"]).resource.status["job"]
+        assert link == {"kind": "TrainJob", "name": job.name}
         assert job.owner == found.trial(row["number"]).resource.uid
         assert job.labels["katib.kubeflow.org/experiment"] == found.name
     (first, *_) = found.curves()["series"]
