@@ -168,7 +168,9 @@ def test_a_killed_torch_rank_is_named_and_the_job_resumes(cluster, folder):
 
         dist.init_process_group("gloo")
         kf.report(met=1)
-        if dist.get_rank() == 1 and not (kf.training.checkpoint_dir() / "again").exists():
+        first = not (kf.training.checkpoint_dir() / "again").exists()
+        dist.barrier()  # both have looked before one of them leaves the mark
+        if dist.get_rank() == 1 and first:
             time.sleep(600)
         (kf.training.checkpoint_dir() / "again").touch()
         number = count_up(until_number) if dist.get_rank() == 0 else None
@@ -178,8 +180,12 @@ def test_a_killed_torch_rank_is_named_and_the_job_resumes(cluster, folder):
 
     job = train(fit, framework="torch", procs=2, args={"until_number": 20})
     reached(job, 20)
-    pids = {each["rank"]: each["pid"] for each in job.ranks}
-    os.kill(pids[1], signal.SIGKILL)
+
+    def pid():
+        return {each["rank"]: each["pid"] for each in job.ranks}.get(1)
+
+    until(pid)
+    os.kill(pid(), signal.SIGKILL)
     assert job.wait(60).phase == "FAILED"
     assert job.reason == "Rank 1 was killed by SIGKILL (likely out of memory)."
     assert {each["rank"]: each["state"] for each in job.ranks}[1] == "FAILED"
