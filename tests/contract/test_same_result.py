@@ -75,9 +75,5 @@ def test_libraries_of_science_give_what_the_notebook_gives(tmp_path):
     compared(SCIENCE, tmp_path, "kfp-data")
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="the analysis sees no change in calling a closure; a local run notices and runs the step again, an export cannot",
-)
 def test_functions_that_share_a_variable(tmp_path):
     compared(SHARED_CELLS, tmp_path, "kfp")

@@ -19,6 +19,7 @@ def test_an_empty_panel_says_what_to_do(lab, server):
     for kind in ("runs", "recurringruns"):  # other tests may have been here before
         for item in server.get(f"kubeflow/v1/{kind}?limit=500")["items"]:
             server.delete(f"kubeflow/v1/{kind}/{item['metadata']['name']}")
+    lab.page.reload()
     panel = lab.show_panel()
     expect(panel.get_by_text(re.compile("No runs yet"))).to_be_visible()
     expect(panel.get_by_text("kf.pipelines.run(")).to_be_visible()
