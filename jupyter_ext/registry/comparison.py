@@ -62,27 +62,49 @@ def _short(value: Any) -> str:
     return f"{value:.6g}" if isinstance(value, float) else str(value)[:60]
 
 
+def rows(versions: Sequence[Version]) -> dict[str, Any]:
+    """The comparison as rows of one table, for a panel; also what is the same everywhere."""
+    found = _groups(versions, keep=True)
+    return {
+        "versions": [one.name for one in versions],
+        "rows": [
+            {
+                "section": section,
+                "name": name,
+                "values": list(row),
+                "differs": any(value != row[0] for value in row),
+            }
+            for section, named in found.items()
+            for name, row in named.items()
+        ],
+    }
+
+
 def compare(versions: Sequence[Version]) -> Comparison:
     """Compare two or more versions. Raises Invalid for fewer."""
+    return Comparison(tuple(one.name for one in versions), _groups(versions))
+
+
+def _groups(versions: Sequence[Version], *, keep: bool = False) -> dict[str, dict[str, tuple[Any, ...]]]:
     if len(versions) < 2:
         raise Invalid("two versions are needed to compare")
     digests = [
         {name: found.get("digest") or found.get("uri") for name, found in one.data.items()}
         for one in versions
     ]
-    schemes = [_tensors(one.signature) for one in versions]
-    return Comparison(
-        tuple(one.name for one in versions),
-        {
-            "metrics": _rows([one.metrics for one in versions], keep=True),
-            "parameters": _rows([one.parameters for one in versions]),
-            "data": _rows(digests),
-            "signature": _rows(schemes),
-            "format": _rows([{"format": one.format, "files": one.digest} for one in versions]),
-            "lineage": _rows([_told(one.lineage) for one in versions]),
-            "packages": _rows([one.packages for one in versions]),
-        },
-    )
+    files = [
+        {"format": one.format, "files": one.digest} if one.is_whole else {"format": None, "files": None}
+        for one in versions
+    ]
+    return {
+        "metrics": _rows([one.metrics for one in versions], keep=True),
+        "parameters": _rows([one.parameters for one in versions], keep=keep),
+        "data": _rows(digests, keep=keep),
+        "signature": _rows([_tensors(one.signature) for one in versions], keep=keep),
+        "format": _rows(files, keep=keep),
+        "lineage": _rows([_told(one.lineage) for one in versions], keep=keep),
+        "packages": _rows([one.packages for one in versions], keep=keep),
+    }
 
 
 def _rows(found: Sequence[dict[str, Any]], *, keep: bool = False) -> dict[str, tuple[Any, ...]]:

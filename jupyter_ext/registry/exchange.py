@@ -6,12 +6,13 @@ import json
 import logging
 from collections.abc import Mapping, Sequence
 from http.client import responses
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 from jupyter_ext.errors import Invalid, KubeflowError
-from jupyter_ext.registry.bodies import Missing
 from jupyter_ext.registry.routes import BODY_LIMIT, answer
-from jupyter_ext.registry.service import Service
+
+if TYPE_CHECKING:
+    from jupyter_ext.registry.service import Service
 
 log = logging.getLogger("jupyter_kubeflow.registry")
 
@@ -47,6 +48,8 @@ def encode(value: object) -> bytes:
 
 def refusal(error: KubeflowError) -> bytes:
     """Upstream's form of an error: ``code`` is the text of the status."""
+    from jupyter_ext.registry.bodies import Missing
+
     message = f"{error.what.rstrip('.')}. {error.hint}" if error.hint else error.what
     return failure(400 if isinstance(error, Missing) else error.status, message)
 

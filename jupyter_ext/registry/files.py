@@ -10,9 +10,9 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
-from importlib import import_module
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import unquote, urlsplit
@@ -104,7 +104,7 @@ class Files:
         report = self.blobs.gc(keep, grace_seconds, dry_run)
         shown = self.root / "files"
         for folder in [] if dry_run or not shown.is_dir() else list(shown.iterdir()):
-            if not self._is_shown(folder):
+            if not self._is_shown(folder) and not self._is_being_made(folder, grace_seconds):
                 shutil.rmtree(folder, ignore_errors=True)
         return report
 
@@ -113,6 +113,14 @@ class Files:
             return self.blobs.has(PREFIX + folder.name)
         except Invalid:
             return False
+
+    @staticmethod
+    def _is_being_made(folder: Path, grace_seconds: float) -> bool:
+        """Whether another process may be at it."""
+        try:
+            return folder.name.startswith("tmp-") and time.time() - folder.stat().st_mtime < grace_seconds
+        except OSError:
+            return True  # it was, a moment ago
 
     def _link(self, entries: dict[str, dict[str, Any]], folder: Path) -> None:
         building = make_private(folder.parent) / f"tmp-{os.getpid()}-{os.urandom(6).hex()}"
@@ -172,9 +180,30 @@ def local_path(uri: str) -> Path | None:
 
 
 def upload(source: Path, url: str) -> str:
-    """Copy a model to a URL that fsspec knows; gives its address there. Raises Unavailable."""
-    system, base = _system(url)
+    """Copy a model to a store (s3://, gs://, abfs://), another URL that fsspec knows, or an OCI registry; gives its address.
+
+    Raises NotFound (no such bucket), Forbidden, Unavailable.
+    """
     found = list(names_in(source))
+    if url.startswith("oci://"):
+        from jupyter_ext.registry import oci
+
+        return oci.push(found, url)
+    url = url.rstrip("/")
+    if _is_object_store(url):
+        from jupyter_ext import store
+        from jupyter_ext.store.moving import sent
+
+        sent(store.at(url), dict(found))
+    else:
+        _copied(found, url)
+    return f"{url}/{found[0][0]}" if len(found) == 1 else url
+
+
+def _copied(found: list[tuple[str, Path]], url: str) -> None:
+    from jupyter_ext import store
+
+    system, base = store.filesystem(url)
     try:
         for name, path in found:
             target = f"{base.rstrip('/')}/{name}"
@@ -184,21 +213,33 @@ def upload(source: Path, url: str) -> str:
         raise Unavailable(
             f"the model could not be written ({type(error).__name__}: {error})"[:300], where=Where(object=url)
         ) from error
-    return f"{url.rstrip('/')}/{found[0][0]}" if len(found) == 1 else url.rstrip("/")
+
+
+def _is_object_store(url: str) -> bool:
+    """Whether it has no folders: there making one would make a bucket of a mistyped name."""
+    from jupyter_ext.store.address import STORES, scheme_of
+
+    return scheme_of(url) in STORES
 
 
 def download(url: str, folder: Path) -> Path:
-    """Bring a model from a URL that fsspec knows; the path is complete or not there."""
+    """Bring a model from a URL; the path is complete or not there. Raises NotFound, Forbidden, Unavailable."""
     if folder.is_dir():
         return _only(folder)
-    system, base = _system(url)
     building = make_private(folder.parent) / f"tmp-{os.getpid()}-{os.urandom(6).hex()}"
     try:
         make_private(building)
-        if system.isfile(base):
-            system.get_file(base, str(building / base.rstrip("/").rpartition("/")[2]))
+        if url.startswith("oci://"):
+            from jupyter_ext.registry import oci
+
+            oci.pull(url, building)
+        elif _is_object_store(url):
+            from jupyter_ext import store
+
+            place, _, name = url.rstrip("/").rpartition("/")
+            store.at(place).download(name, building / name)
         else:
-            system.get(base, str(building / "model"), recursive=True)
+            _fetched(url, building)
         building.rename(folder)
     except KubeflowError:
         raise
@@ -211,18 +252,18 @@ def download(url: str, folder: Path) -> Path:
     return _only(folder)
 
 
+def _fetched(url: str, building: Path) -> None:
+    from jupyter_ext import store
+
+    system, base = store.filesystem(url)
+    if system.isfile(base):
+        system.get_file(base, str(building / base.rstrip("/").rpartition("/")[2]))
+        return
+    if not all(_is_inside(name.removeprefix(base).lstrip("/")) for name in system.find(base)):
+        raise Invalid("a name there leads out of the folder of the model", where=Where(object=url))
+    system.get(base, str(building / "model"), recursive=True)
+
+
 def _only(folder: Path) -> Path:
     found = list(folder.iterdir())
     return found[0] if len(found) == 1 else folder
-
-
-def _system(url: str) -> tuple[Any, str]:
-    try:
-        system, base = import_module("fsspec.core").url_to_fs(url)
-    except (ImportError, ValueError) as error:
-        raise Unavailable(
-            f"{urlsplit(url).scheme}:// cannot be used here ({error})",
-            where=Where(object=url),
-            hint="Install fsspec and its package for this scheme, for example s3fs or gcsfs.",
-        ) from None
-    return system, str(base)

@@ -49,8 +49,8 @@ def _library(name: str, package: str | None = None) -> Any:
         ) from None
 
 
-def _safe(_: Path) -> None:
-    return None
+def safe(_: Path) -> None:
+    """Of formats that hold no code."""
 
 
 def _pickled(_: Path) -> str:
@@ -192,16 +192,16 @@ FORMATS: Final[dict[str, Format]] = {
     form.name: form
     for form in (
         Format("sklearn", ("sklearn",), _save_pickle, _load_joblib, _pickled),
-        Format("xgboost", ("xgboost",), _save_xgboost, _load_xgboost, _safe),
-        Format("lightgbm", ("lightgbm",), _save_lightgbm, _load_lightgbm, _safe),
+        Format("xgboost", ("xgboost",), _save_xgboost, _load_xgboost, safe),
+        Format("lightgbm", ("lightgbm",), _save_lightgbm, _load_lightgbm, safe),
         Format(
             "huggingface", ("transformers",), _save_transformers, _load_transformers, _transformers_danger
         ),
         Format("keras", ("keras", "tf_keras"), _save_keras, _load_keras, _keras_danger),
         Format("pytorch", ("torch",), _save_torch, _load_torch, _pickled),
-        Format("pytorch-weights", (), _save_weights, _load_weights, _safe),
+        Format("pytorch-weights", (), _save_weights, _load_weights, safe),
         Format("tensorflow", ("tensorflow",), _save_tensorflow, _load_tensorflow, _tensorflow_danger),
-        Format("onnx", ("onnx",), _save_onnx, _load_onnx, _safe),
+        Format("onnx", ("onnx",), _save_onnx, _load_onnx, safe),
         Format("python", (), _save_pickle, _load_pickle, _pickled),
     )
 }

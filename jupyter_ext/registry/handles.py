@@ -3,102 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from jupyter_ext.errors import Invalid, NotFound, Where
 from jupyter_ext.registry import metadata, signature
 from jupyter_ext.registry.lineage import PREFIX, checked_uri
+from jupyter_ext.registry.records import ALIAS, DIGEST, EXAMPLE, PACKAGES, SIGNATURE, Thing
 from jupyter_ext.registry.transport import pages
 
 if TYPE_CHECKING:
     from jupyter_ext.registry.registry import Registry
 
-ALIAS: Final = "alias:"
-"""Custom properties of a model that begin so name a version: any client of the registry can read them."""
-SIGNATURE: Final = "signature"
-EXAMPLE: Final = "example"
-PACKAGES: Final = "packages"
-DIGEST: Final = "digest"
-_OWN: Final = frozenset({SIGNATURE, EXAMPLE, PACKAGES})
 
-
-class _Record:
-    """What models and versions share. ``record`` is the JSON of the REST API, read once and after each change."""
-
-    _path = ""
-
-    def __init__(self, registry: Registry, record: Mapping[str, Any]) -> None:
-        self.registry = registry
-        self.record = dict(record)
-
-    @property
-    def id(self) -> str:
-        """The registry's number for it."""
-        return str(self.record["id"])
-
-    @property
-    def description(self) -> str:
-        """In the words of who registered it."""
-        return str(self.record.get("description") or "")
-
-    @property
-    def archived(self) -> bool:
-        """Whether it was put away."""
-        return self.record.get("state") == "ARCHIVED"
-
-    @property
-    def created(self) -> datetime:
-        """When it was registered."""
-        return datetime.fromtimestamp(int(self.record["createTimeSinceEpoch"]) / 1000, UTC)
-
-    @property
-    def properties(self) -> dict[str, Any]:
-        """The custom properties as plain values, but for those that have names of their own here."""
-        return {
-            name: metadata.to_python(value)
-            for name, value in self._custom.items()
-            if name not in _OWN and not name.startswith((ALIAS, PREFIX))
-        }
-
-    @property
-    def _custom(self) -> dict[str, Any]:
-        return dict(self.record.get("customProperties") or {})
-
-    def update(self, *, description: str | None = None, properties: Mapping[str, Any] | None = None) -> None:
-        """Change the description, or some properties; None removes one."""
-        self._change({} if description is None else {"description": description}, properties or {})
-
-    def archive(self) -> None:
-        """Put it away: lists leave it out, names stay taken, nothing is removed."""
-        self._change({"state": "ARCHIVED"})
-
-    def restore(self) -> None:
-        """Undo ``archive``."""
-        self._change({"state": "LIVE"})
-
-    def refresh(self) -> None:
-        """Read it again."""
-        self.record = self.registry.transport.ask("GET", f"{self._path}/{self.id}")
-
-    def _change(self, fields: Mapping[str, Any], properties: Mapping[str, Any] | None = None) -> None:
-        transport = self.registry.transport
-        body = dict(fields)
-        with transport.transaction():
-            if properties:
-                self.refresh()
-                custom = {name: value for name, value in self._custom.items() if name not in properties}
-                custom |= {
-                    name: metadata.from_python(value)
-                    for name, value in properties.items()
-                    if value is not None
-                }
-                body["customProperties"] = custom
-            self.record = transport.ask("PATCH", f"{self._path}/{self.id}", body=body)
-
-
-class Model(_Record):
+class Model(Thing):
     """A registered model."""
 
     _path = "registered_models"
@@ -191,11 +109,22 @@ class Model(_Record):
     def readme(self, text: str) -> None:
         self._change({"readme": text})
 
+    def purge(self) -> None:
+        """Remove it for good with all its versions. Raises Conflict while it is served, Invalid in a registry elsewhere."""
+        from jupyter_ext.registry import purging
+
+        purging.model(self)
+
     def __repr__(self) -> str:
         return f"Model({self.name!r})"
 
+    def _repr_html_(self) -> str:
+        from jupyter_ext.registry.widgets import model_html
 
-class Version(_Record):
+        return model_html(self)
+
+
+class Version(Thing):
     """One version of a model."""
 
     _path = "model_versions"
@@ -267,8 +196,13 @@ class Version(_Record):
     @property
     def example(self) -> Any:
         """A few rows that it can predict; None where none were given."""
-        found = self._struct(EXAMPLE)
+        found = self.example_json
         return None if found is None else signature.example_of(found)
+
+    @property
+    def example_json(self) -> dict[str, Any] | None:
+        """The example as it is kept: ``{"form": "frame", "columns": […], "data": […]}``."""
+        return self._struct(EXAMPLE)
 
     @property
     def artifacts(self) -> list[dict[str, Any]]:
@@ -323,8 +257,62 @@ class Version(_Record):
     @property
     def digest(self) -> str | None:
         """Of its files, as they were registered."""
-        found = (self.artifact.get("customProperties") or {}).get(DIGEST)
+        return self.digest_in(self.artifact)
+
+    @staticmethod
+    def digest_in(artifact: Mapping[str, Any]) -> str | None:
+        """The digest that a model artifact notes."""
+        found = (artifact.get("customProperties") or {}).get(DIGEST)
         return str(metadata.to_python(found)) if found else None
+
+    def danger(self) -> str | None:
+        """Why reading its files may run code; None where it cannot. Nothing is loaded. Raises NotFound, Unfit."""
+        return self.danger_of(self.artifact)
+
+    def danger_of(self, artifact: Mapping[str, Any]) -> str | None:
+        """As ``danger``, of a model artifact that was read already; None for a format that nothing here reads."""
+        from jupyter_ext.registry.loading import danger
+
+        return danger(self, artifact) if artifact else None
+
+    def is_trusted(self) -> bool:
+        """Whether it loads without a question: its files cannot run code, or this user registered them from here."""
+        from jupyter_ext.registry.loading import is_trusted
+
+        return is_trusted(self)
+
+    @property
+    def profile(self) -> dict[str, Any] | None:
+        """What the training data looked like: that of the data set ``train``, else of the first that has one."""
+        import json
+
+        found = sorted(self.data.values(), key=lambda one: one["name"] != "train")
+        for text in (one.get("profile") for one in found):
+            try:
+                value = json.loads(text) if text else None
+            except ValueError:
+                continue
+            if isinstance(value, dict):
+                return value
+        return None
+
+    def endpoints(self) -> list[dict[str, Any]]:
+        """The endpoints that serve it, and those that once did: name, state and URL."""
+        from jupyter_ext.registry import served
+
+        return served.of_version(self)
+
+    def trace(self) -> dict[str, Any]:
+        """Where it comes from and where it went, as nodes and edges."""
+        from jupyter_ext.registry.tracing import trace
+
+        return trace(self)
+
+    def purge(self) -> None:
+        """Remove it for good, with its aliases. Raises Conflict while it is served, Invalid in a registry elsewhere."""
+        from jupyter_ext.registry import purging
+
+        purging.version(self)
 
     def _of(self, kind: str) -> list[dict[str, Any]]:
         return [found for found in self.artifacts if found.get("artifactType") == kind]
@@ -366,6 +354,11 @@ class Version(_Record):
 
     def __repr__(self) -> str:
         return f"Version({self.name!r})"
+
+    def _repr_html_(self) -> str:
+        from jupyter_ext.registry.widgets import version_html
+
+        return version_html(self)
 
 
 def _nearest(wanted: str, names: list[str]) -> str | None:

@@ -10,7 +10,7 @@ import os
 import platform
 import re
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -28,11 +28,16 @@ _COMMIT: Final = re.compile(r"[0-9a-f]{40,64}")
 
 def surroundings() -> dict[str, str]:
     """What is known here and now; names as they are after the prefix."""
-    found = {"python": platform.python_version(), **_workload(), **_commit(Path.cwd())}
+    found = {**_workload(), **code_of()}
     notebook = os.environ.get("JPY_SESSION_NAME")
     if notebook and "notebook" not in found:
         found["notebook"] = Path(notebook).name
     return {**_cell(), **found}
+
+
+def code_of(folder: Path | None = None) -> dict[str, str]:
+    """Python and the commit: what is known beside where a model comes from."""
+    return {"python": platform.python_version(), **_commit(folder or Path.cwd())}
 
 
 def user() -> str:
@@ -148,19 +153,22 @@ def checked_uri(uri: str) -> str:
     return uri
 
 
-def data_of(data: Any) -> list[dict[str, Any]]:
-    """The data sets a model was made from, ``{name: path, frame, array or URI}``, as dataset artifacts."""
+def data_of(data: Any, predict: Callable[[Any], Any] | None = None) -> list[dict[str, Any]]:
+    """The data sets a model was made from, ``{name: path, frame, array or URI}``, as dataset artifacts.
+
+    ``predict`` tells what the model answers to them, for their profile.
+    """
     if data is None:
         return []
     if not isinstance(data, Mapping):
         data = {"data": data}
     return [
-        {"artifactType": "dataset-artifact", "name": str(name), **_data(value)}
+        {"artifactType": "dataset-artifact", "name": str(name), **_data(value, predict)}
         for name, value in data.items()
     ]
 
 
-def _data(value: Any) -> dict[str, Any]:
+def _data(value: Any, predict: Callable[[Any], Any] | None) -> dict[str, Any]:
     if isinstance(value, (str, os.PathLike)):
         text = os.fspath(value)
         if "://" in str(text):
@@ -171,7 +179,19 @@ def _data(value: Any) -> dict[str, Any]:
         from jupyter_ext.registry.files import digest_of
 
         return {"uri": path.as_uri(), "sourceType": "local", "digest": digest_of(path)}
-    return {"sourceType": type(value).__name__, **_in_memory(value)}
+    return {"sourceType": type(value).__name__, **_in_memory(value), **_profile(value, predict)}
+
+
+def _profile(value: Any, predict: Callable[[Any], Any] | None) -> dict[str, Any]:
+    """What the data looks like, for the comparison with what an endpoint is asked."""
+    import json
+
+    from jupyter_ext.registry import profile
+
+    try:
+        return {"profile": json.dumps(profile.of(value, predict), separators=(",", ":"), allow_nan=False)}
+    except (TypeError, ValueError, KubeflowError):
+        return {}  # nothing that has columns or numbers
 
 
 def _in_memory(value: Any) -> dict[str, Any]:
@@ -187,8 +207,7 @@ def _in_memory(value: Any) -> dict[str, Any]:
         columns = {str(name): str(kind) for name, kind in value.dtypes.items()}
         content = blake3(json.dumps(columns).encode())
         content.update(hashes)
-        profile = json.dumps({"rows": len(value), "columns": len(value.columns)})
-        return {"digest": f"b3:{content.hexdigest()}", "schema": json.dumps(columns), "profile": profile}
+        return {"digest": f"b3:{content.hexdigest()}", "schema": json.dumps(columns)}
     if hasattr(value, "detach"):
         value = value.detach().cpu()
     import numpy as np

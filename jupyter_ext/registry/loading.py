@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -67,6 +69,34 @@ def _again(version: Version, path: Path) -> Path:
         f"the files of {version.name} are not there",
         where=Where(object=str(path)),
         hint="They were moved or removed.",
+    )
+
+
+def danger(version: Version, artifact: Mapping[str, Any]) -> str | None:
+    """Why reading the files may run code. Files elsewhere are judged by the worst that their format can hold."""
+    form = formats.FORMATS.get(str(artifact.get("modelFormatName") or ""))
+    if form is None:
+        return None
+    uri = str(artifact.get("uri") or "")
+    path = files.local_path(uri)
+    if path is None:
+        path = Path(uri.partition("?")[0])
+    elif not path.exists():
+        with suppress(KubeflowError):
+            path = _again(version, path)
+    try:
+        return form.danger(formats.the_file(path))
+    except OSError as error:
+        return f"its files cannot be looked at ({error.strerror})"
+
+
+def is_trusted(version: Version) -> bool:
+    """Whether ``load`` would not ask. Raises what ``fetch`` does where the files have to be looked at."""
+    if formats.known(version.format).danger is formats.safe:
+        return True
+    path, digest = _fetched(version)
+    return not formats.known(version.format).danger(formats.the_file(path)) or version.registry.is_produced(
+        digest
     )
 
 

@@ -16,7 +16,7 @@ from jupyter_server.base.handlers import APIHandler
 from tornado import web
 
 from jupyter_ext.registry.exchange import JSON, failure, respond
-from jupyter_ext.registry.routes import BASE
+from jupyter_ext.registry.routes import BASE, OURS
 
 RESOURCE: Final = "kubeflow.registry"
 """What authorizers are asked about, with the actions read and write."""
@@ -78,4 +78,4 @@ def _service() -> Any:
 
 def handlers() -> list[tuple[str, type[MountedHandler]]]:
     """What the server extension adds to its routes."""
-    return [(rf"{BASE}/(v1|v1alpha3)/(.*)", MountedHandler)]
+    return [(rf"{BASE}/(v1|v1alpha3|{OURS})/(.*)", MountedHandler)]

@@ -12,7 +12,7 @@ from jupyter_ext.errors import Invalid, Where
 from jupyter_ext.registry import files, formats, lineage, metadata, signature
 from jupyter_ext.registry.files import Files
 from jupyter_ext.registry.formats import Format
-from jupyter_ext.registry.handles import DIGEST, EXAMPLE, PACKAGES, SIGNATURE
+from jupyter_ext.registry.records import DIGEST, EXAMPLE, PACKAGES, SIGNATURE
 
 EXAMPLE_LIMIT: Final = 64 << 10
 """Bytes: a larger example is not kept."""
@@ -32,15 +32,6 @@ class Facts:
     is_ours: bool = False
     """Whether the files were written or read by this process, so that their digest is this user's own."""
 
-    @classmethod
-    def copied(cls, author: str, custom: dict[str, metadata.Property]) -> Facts:
-        """Those of a version that is copied."""
-        return cls(author, custom)
-
-    def properties(self) -> dict[str, metadata.Property]:
-        """The custom properties of the version."""
-        return self.custom
-
     def artifacts(self, name: str) -> list[Json]:
         """The artifacts of the version; the model's is named after the model, as upstream's client looks for it."""
         return [{"artifactType": "model-artifact", "name": name, **self.model}, *self.others]
@@ -59,6 +50,7 @@ def gather(
     metrics: Mapping[str, float] | None,
     parameters: Mapping[str, Any] | None,
     properties: Mapping[str, Any] | None,
+    source: Mapping[str, str] | None = None,
 ) -> Facts:
     """Check everything and put the files where they belong; the registry itself is not touched."""
     if not name:
@@ -67,12 +59,16 @@ def gather(
         raise Invalid("there is no model to register", where=Where(field="model"))
     numbers = _numbers(metrics or {})
     given = lineage.without_secrets(parameters or {})
-    around = lineage.surroundings()
+    around = lineage.surroundings() if source is None else {**lineage.code_of(), **source}
     custom = {lineage.PREFIX + key: metadata.from_python(value) for key, value in around.items()}
     described: dict[str, Any] = {**_scalars(given), **lineage.without_secrets(properties or {}), **numbers}
     custom |= {key: metadata.from_python(value) for key, value in described.items()}
     facts = Facts(lineage.user(), custom)
-    facts.others = [*_metrics(numbers), *_parameters(given), *lineage.data_of(data)]
+    facts.others = [
+        *_metrics(numbers),
+        *_parameters(given),
+        *lineage.data_of(data, getattr(model, "predict", None)),
+    ]
     place = _Place(store, to, name)
     if isinstance(model, (str, Path)):
         form, version = _from_path(str(model), format, place, facts)
@@ -105,8 +101,7 @@ class _Place:
         """Store the files and note where."""
         if self.to is not None:
             facts.digest = files.digest_of(source)
-            folder = f"{lineage.checked_uri(self.to).rstrip('/')}/{self.name}/{facts.digest[3:19]}"
-            facts.model["uri"] = files.upload(source, folder)
+            facts.model["uri"] = files.upload(source, self._below(self.to, facts.digest[3:19]))
         elif self.store is not None:
             stored = self.store.put(source)
             facts.digest = stored.digest
@@ -119,6 +114,15 @@ class _Place:
             )
         facts.is_ours = True
         facts.model["customProperties"] = {DIGEST: metadata.from_python(facts.digest)}
+
+    def _below(self, to: str, part: str) -> str:
+        """A place of its own for these files."""
+        base = lineage.checked_uri(to).rstrip("/")
+        if base.startswith("oci://"):
+            from jupyter_ext.registry import oci
+
+            return oci.named(base, self.name, part)
+        return f"{base}/{self.name}/{part}"
 
 
 def _from_path(text: str, format: str | None, place: _Place, facts: Facts) -> tuple[str | None, str | None]:  # noqa: A002 - the word for it

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from jupyter_ext.errors import Conflict, Invalid, NotFound, Where
-from jupyter_ext.registry.files import Files
+from jupyter_ext.errors import Invalid, NotFound, Where
+from jupyter_ext.registry.entry import Entry, next_version, write
+from jupyter_ext.registry.files import Files, local_path
 from jupyter_ext.registry.handles import Model, Version
-from jupyter_ext.registry.registering import Facts, gather
+from jupyter_ext.registry.registering import gather
 from jupyter_ext.registry.transport import Transport, pages
 
 if TYPE_CHECKING:
+    from jupyter_ext.cluster.kube.services import Service
     from jupyter_ext.registry.comparison import Comparison
+    from jupyter_ext.registry.improvement import Better
     from jupyter_ext.registry.store import Store
 
 MOST: int = 10_000
@@ -24,8 +27,8 @@ class Registry:
     """A registry that is asked through ``transport``.
 
     ``files`` is this machine's storage, ``own`` remembers what this user registered from here. ``storage`` is the
-    URL below which models are put that are given as objects or local paths; without, they go into ``files`` if
-    the registry is one of this machine (``is_here``).
+    URL below which models are put that are given as objects or local paths, or what gives it when there are some;
+    without, they go into ``files`` if the registry is one of this machine (``is_here``).
     """
 
     def __init__(
@@ -34,14 +37,22 @@ class Registry:
         files: Files,
         own: Store,
         *,
-        storage: str | None = None,
+        storage: str | Callable[[], str | None] | None = None,
         is_here: bool = True,
+        service: Service | None = None,
     ) -> None:
         self.transport = transport
         self.files = files
-        self.storage = storage
+        self.service = service
+        """Which Service of a cluster it is, where it is one."""
+        self._storage = storage
         self._own = own
         self._is_here = is_here
+
+    @property
+    def storage(self) -> str | None:
+        """Where others can read models."""
+        return self._storage() if callable(self._storage) else self._storage
 
     def __repr__(self) -> str:
         return f"Registry({self.transport.address!r})"
@@ -63,84 +74,45 @@ class Registry:
         format_version: str | None = None,
         to: str | None = None,
         owner: str | None = None,
+        source: Mapping[str, str] | None = None,
     ) -> Version:
         """Register a model: an object, a path, or an address, which is then only noted.
 
         Files go into this profile's storage, or with ``to`` to a URL that fsspec knows. Version: the next number, unless
-        said. ``data``: paths, frames, arrays or addresses by name. Either everything is registered or nothing.
+        said. ``data``: paths, frames, arrays or addresses by name. ``source`` says where the model comes from where
+        that is not the process that registers it. Either everything is registered or nothing.
 
         Raises Invalid (nothing to register, a secret in the address, an example that does not fit), Conflict (the
         version is there already).
         """
         facts = gather(
-            model, self.files if self._is_here else None, name=name, to=to or self.storage, format=format, format_version=format_version, example=example, data=data,
-            metrics=metrics, parameters=parameters, properties=properties,
+            model, self.files if self._is_here else None, name=name, to=to or self._storage_of(model), format=format, format_version=format_version, example=example, data=data,
+            metrics=metrics, parameters=parameters, properties=properties, source=source,
+        )  # fmt: skip
+        entry = Entry(
+            name, owner or facts.author, facts.author, facts.custom, tuple(facts.artifacts(name)),
+            None if version is None else str(version), description, alias,
         )  # fmt: skip
         with self.transport.transaction():
             if facts.digest is not None and facts.is_ours:
                 self._own.note_produced(facts.digest)
-            owner_model = self._model_for(name, owner or facts.author)
-            made = self._version_for(owner_model, version, facts, description)
-            self._attach(made, facts.artifacts(name))
-            if alias is not None:
-                owner_model.alias(alias, made)
-        return made
+            return self._enter(entry)
 
-    def _model_for(self, name: str, owner: str) -> Model:
-        try:
-            return self.model(name, near=False)
-        except NotFound:
-            body = {"name": name, "owner": owner}
-        try:
-            return Model(self, self.transport.ask("POST", "registered_models", body=body))
-        except Conflict:
-            return self.model(name)  # somebody else was faster
+    def _storage_of(self, model: Any) -> str | None:
+        """Where its files go; an address is only noted, and nobody has to know."""
+        is_address = isinstance(model, str) and local_path(model) is None
+        return None if is_address else self.storage
 
-    def _version_for(
-        self, model: Model, version: str | int | None, facts: Facts, description: str | None
-    ) -> Version:
-        """Make the version. One without files is what a call that broke off left on a server: it is gone on with."""
-        body = {
-            "registeredModelId": model.id, "author": facts.author, "customProperties": facts.properties(),
-            **({"description": description} if description else {}),
-        }  # fmt: skip
-        tries = 1 if version is not None else 50
-        number = self._next(model) if version is None else 0
-        for attempt in range(tries):
-            chosen = str(version) if version is not None else str(number + attempt)
-            try:
-                record = self.transport.ask("POST", "model_versions", body={**body, "name": chosen})
-                return Version(self, record, model)
-            except Conflict:
-                if version is None:
-                    continue
-                there = model.version(chosen)
-                if there.version == chosen and not there.is_whole:
-                    path = f"model_versions/{there.id}"
-                    changed = {"customProperties": body["customProperties"]}
-                    return Version(self, self.transport.ask("PATCH", path, body=changed), model)
-                raise Conflict(
-                    f"{model.name} has a version {chosen} already",
-                    where=Where(object=f"{model.name}:{chosen}"),
-                    hint="A version never changes. Leave it out for the next number.",
-                ) from None
-        raise Conflict(f"no number is free for a version of {model.name}", hint="Give version= yourself.")
+    def _enter(self, entry: Entry) -> Version:
+        """In one request where the server takes it, else in several."""
+        found = self.transport.enter(entry.to_json())
+        if found is None:
+            return write(self, entry)
+        return Version(self, found["version"], Model(self, found["model"]))
 
-    def _attach(self, version: Version, bodies: list[dict[str, Any]]) -> None:
-        """The files come last: with them the version is whole."""
-        for body in sorted(bodies, key=lambda one: one["artifactType"] == "model-artifact"):
-            try:
-                self.transport.ask("POST", f"model_versions/{version.id}/artifacts", body=body)
-            except Conflict:  # there already, from a call that broke off
-                if body["artifactType"] == "model-artifact":
-                    raise
-        version.forget()
-
-    def _next(self, model: Model) -> int:
-        path = f"registered_models/{model.id}/versions"
-        newest = list(pages(self.transport, path, {"sortOrder": "DESC", "orderBy": "ID"}, 1))
-        name = str(newest[0]["name"]) if newest else "0"
-        return int(name) + 1 if name.isascii() and name.isdecimal() and len(name) < 9 else 1
+    def next_version(self, model: Model) -> int:
+        """The number that the next version gets."""
+        return next_version(self, model)
 
     def model(self, name: str, *, near: bool = True) -> Model:
         """The model with exactly this name. Raises NotFound; with ``near`` its hint has names like it."""
@@ -209,20 +181,19 @@ class Registry:
         return [Version(self, record, known=known) for record in listed]
 
     def search(self, text: str, *, limit: int | None = 100) -> list[Model]:
-        """What a search box means: a filter query if it is one, else words in names and descriptions."""
-        from jupyter_ext.registry import grammar
+        """What a search box means: words, or a filter query, over models and their versions.
 
-        try:
-            grammar.parse(text)
-            return self.models(text, limit=limit)
-        except Invalid:
-            parts = []
-            for word in text.split():
-                quoted = (
-                    word.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_").replace("'", "\\'")
-                )
-                parts.append(f"(name ILIKE '%{quoted}%' OR description ILIKE '%{quoted}%')")
-            return self.models(" AND ".join(parts), limit=limit)
+        A registry elsewhere is asked by words in names and descriptions of models, or by a filter over models.
+        """
+        from jupyter_ext.registry import searching
+        from jupyter_ext.registry.transport import InProcess
+
+        asked = searching.read(text)
+        if isinstance(self.transport, InProcess):
+            service = self.transport.service
+            found = searching.models(service.store, text, limit=limit or 0)
+            return [Model(self, service.as_json(record)) for record in found.models]
+        return self.models(searching.model_words(asked) if isinstance(asked, list) else text, limit=limit)
 
     def _list(self, path: str, text: str, limit: int | None, *, archived: bool) -> list[dict[str, Any]]:
         conditions = [f"({text})"] * bool(text.strip()) + ["state = 'LIVE'"] * (not archived)
@@ -242,19 +213,17 @@ class Registry:
     ) -> Version:
         """A version of another model with the same files and facts; see ``Version.copy``."""
         bodies = [_without_identity(artifact) for artifact in version.artifacts]
+        for body in bodies:
+            if body["artifactType"] == "model-artifact":
+                body["name"] = to
         custom = dict(version.record.get("customProperties") or {})
         custom["lineage.copied-from"] = {"metadataType": "MetadataStringValue", "string_value": version.name}
-        facts = Facts.copied(version.author, custom)
+        entry = Entry(
+            to, version.model.owner, version.author, custom, tuple(bodies),
+            None if name is None else str(name), version.description or None, alias,
+        )  # fmt: skip
         with self.transport.transaction():
-            model = self._model_for(to, version.model.owner)
-            made = self._version_for(model, name, facts, version.description or None)
-            for body in bodies:
-                if body["artifactType"] == "model-artifact":
-                    body["name"] = to
-            self._attach(made, bodies)
-            if alias is not None:
-                model.alias(alias, made)
-        return made
+            return self._enter(entry)
 
     def promote(
         self, reference: str | Version, alias: str = "champion", *, to: str | None = None
@@ -270,6 +239,47 @@ class Registry:
             previous = None
         self.copy(version, to, alias=alias)
         return previous
+
+    def better(
+        self, version: str | Version, than: str | Version = "@champion", metric: str | None = None, *,
+        direction: str | None = None, by: float = 0.0,
+    ) -> Better:  # fmt: skip
+        """Whether a version is better than another by a metric: true or false, with a sentence."""
+        from jupyter_ext.registry.improvement import better
+
+        found = self.version(version) if isinstance(version, str) else version
+        return better(found, than, metric, direction=direction, by=by)
+
+    def note_served(
+        self,
+        endpoint: str,
+        versions: Sequence[Version],
+        *,
+        url: str = "",
+        uid: str = "",
+        profile: str | None = None,
+    ) -> None:
+        """Record that an endpoint serves these versions now, the stable one first, and no others; none: it is gone."""
+        from jupyter_ext.registry import served
+
+        served.note(self, endpoint, versions, url=url, uid=uid, profile=profile)
+
+    def serving(self, endpoint: str) -> Version | None:
+        """The version that an endpoint serves as its stable one, as far as the registry was told."""
+        from jupyter_ext.registry import served
+
+        return served.stable(self, endpoint)
+
+    def made_by(self, name: str) -> list[Version]:
+        """The versions that a run, a job or an experiment of this name made, newest first."""
+        quoted = name.replace("\\", "\\\\").replace("'", "\\'")
+        return self.find(f"lineage.run = '{quoted}' OR lineage.experiment = '{quoted}'", archived=True)
+
+    def made_from(self, data: Any) -> list[Version]:
+        """The versions that were made from this data: a path, a frame, an array or a digest. Of this machine's registry."""
+        from jupyter_ext.registry.tracing import made_from
+
+        return made_from(self, data)
 
     def is_produced(self, digest: str) -> bool:
         """Whether this user registered files with this digest from here."""

@@ -17,12 +17,13 @@ from typing import Any, Final
 from urllib.parse import quote, urlencode, urlsplit
 
 from jupyter_ext.errors import Conflict, Invalid, KubeflowError, NotFound, Unavailable, Where
-from jupyter_ext.registry.routes import BASE, VERSIONS
+from jupyter_ext.registry.routes import BASE, BODY_LIMIT, OURS, VERSIONS
 
 SECONDS: Final = 30.0
 ACCOUNT: Final = "/var/run/secrets/kubernetes.io/serviceaccount/token"
 _ERRORS: Final[dict[int, type[KubeflowError]]] = {400: Invalid, 404: NotFound, 409: Conflict, 422: Invalid}
 _REFUSED: Final = (401, 403)
+_UNKNOWN: Final = (404, 405, 501)
 
 
 class Denied(KubeflowError):
@@ -66,9 +67,10 @@ class Remote:
         self._prefix = parts.path.rstrip("/").removesuffix(BASE)
         self._token = token
         self._token_file = _token_file(token, token_file, secure=self._secure)
-        self._read: tuple[int, str] | None = None
+        self._token_read: tuple[int, str] | None = None
         self._context = ssl.create_default_context(cafile=ca) if self._secure else None
         self._version: str | None = None
+        self._takes_entries = True
         self._local = threading.local()
 
     @property
@@ -104,7 +106,24 @@ class Remote:
     ) -> dict[str, Any]:
         """One request. Raises what the server refuses it with, and Unavailable where it does not answer."""
         target = f"{self.version}/{quote(path)}" + (f"?{urlencode(query)}" if query else "")
-        status, raw = self._exchange(method, target, None if body is None else json.dumps(body).encode())
+        return self._read(
+            *self._exchange(method, target, None if body is None else json.dumps(body).encode())
+        )
+
+    def enter(self, entry: dict[str, Any]) -> dict[str, Any] | None:
+        """A whole registration in one request; None where the server has no such thing, or it is too large for one."""
+        _ = self.version
+        content = json.dumps(entry).encode()
+        if not self._takes_entries or len(content) > BODY_LIMIT:
+            return None
+        status, raw = self._exchange("POST", f"{OURS}/registrations", content)
+        if status in _UNKNOWN:
+            self._takes_entries = False
+            return None
+        return self._read(status, raw)
+
+    def _read(self, status: int, raw: bytes) -> dict[str, Any]:
+        """The JSON of an answer. Raises what the server refused."""
         if status in _REFUSED:
             raise self._denied(status)
         try:
@@ -119,7 +138,7 @@ class Remote:
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
-        """A server has none: what fails half-way is gone on with by the next call."""
+        """Upstream's API has none: what fails half-way is gone on with by the next call."""
         yield
 
     def close(self) -> None:
@@ -169,13 +188,13 @@ class Remote:
             return self._token or ""
         try:
             stamp = self._token_file.stat().st_mtime_ns
-            if self._read is None or self._read[0] != stamp:
-                self._read = (stamp, self._token_file.read_text().strip())
+            if self._token_read is None or self._token_read[0] != stamp:
+                self._token_read = (stamp, self._token_file.read_text().strip())
         except OSError as error:
             raise Unavailable(
                 f"the token file cannot be read ({error.strerror})", where=Where(object=str(self._token_file))
             ) from None
-        return self._read[1]
+        return self._token_read[1]
 
     def _denied(self, status: int) -> KubeflowError:
         shown = "the token that was shown" if self._current_token() else "a request without a token"

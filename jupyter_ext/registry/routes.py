@@ -8,13 +8,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from typing import Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from jupyter_ext.errors import KubeflowError, NotFound
-from jupyter_ext.registry.service import Service
+
+if TYPE_CHECKING:
+    from jupyter_ext.registry.service import Service
 
 BASE: Final = "/api/model_registry"
 VERSIONS: Final = ("v1", "v1alpha3")
+OURS: Final = "jupyter-kubeflow"
+"""In the place of a version: what upstream's API does not have."""
 BODY_LIMIT: Final = 4 << 20
 """Bytes of a request's body."""
 
@@ -104,7 +108,25 @@ _EXPERIMENTS: Final[dict[str, dict[str, Verb]]] = {
         "GET": _ok(lambda c: c.service.history(c.query, c.version, run=c.ids[0]))
     },
 }
-_TABLE: Final = {"v1": _V1, "v1alpha3": {**_EXPERIMENTS, **_V1}}
+
+
+def _register(call: Call) -> Reply:
+    from jupyter_ext.registry.entry import Entry, write
+    from jupyter_ext.registry.files import Files
+    from jupyter_ext.registry.registry import Registry
+    from jupyter_ext.registry.transport import InProcess
+
+    store = call.service.store
+    registry = Registry(InProcess(call.service), Files(store.path.parent / "registry"), store)
+    made = write(registry, Entry.from_json(call.body))
+    return 201, {"model": made.model.record, "version": made.record}
+
+
+_TABLE: Final[dict[str, dict[str, dict[str, Verb]]]] = {
+    "v1": _V1,
+    "v1alpha3": {**_EXPERIMENTS, **_V1},
+    OURS: {"registrations": {"POST": _register}},
+}
 _PATTERNS: Final = {
     version: [
         (re.compile(path.replace("{id}", "([^/]+)")), verbs) for path, verbs in table.items() if "{" in path
@@ -123,7 +145,7 @@ def answer(
 ) -> Reply:
     """The status and the JSON of the answer to one request below ``/api/model_registry/{version}/``.
 
-    Raises errors of ``jupyter_ext.errors``, each with its HTTP status.
+    Also below ``OURS``. Raises errors of ``jupyter_ext.errors``, each with its HTTP status.
     """
     verbs = _TABLE.get(version, {}).get(path)
     ids: tuple[str, ...] = ()

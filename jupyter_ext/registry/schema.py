@@ -39,4 +39,14 @@ MIGRATIONS: Final[tuple[tuple[str, str], ...]] = (
         CREATE TABLE produced (digest TEXT PRIMARY KEY, time REAL NOT NULL) WITHOUT ROWID;
         """,
     ),
+    (
+        "which change each record had last, and what was removed: for those who follow",
+        """
+        ALTER TABLE records ADD COLUMN change INTEGER NOT NULL DEFAULT 0;
+        CREATE INDEX records_change ON records (change);
+        CREATE TABLE removed (
+            change INTEGER PRIMARY KEY, record INTEGER NOT NULL, kind TEXT NOT NULL, parent INTEGER, name TEXT NOT NULL
+        );
+        """,
+    ),
 )

@@ -41,6 +41,10 @@ class Service:
         record = self._get(_kinds(kind), bodies.identifier(record_id, _words(kind)), _words(kind))
         return self._json(record, version)
 
+    def as_json(self, record: Record, version: str = "v1alpha3") -> Answer:
+        """A record as the REST API has it."""
+        return self._json(record, version)
+
     def find(self, kind: str, query: Mapping[str, str], version: str = "v1") -> Answer:
         """The one record with this name (and parent) or external id. Raises Invalid and NotFound."""
         name, external = query.get("name") or None, query.get("externalId") or None

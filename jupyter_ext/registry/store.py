@@ -20,6 +20,8 @@ from jupyter_ext.registry.grammar import Expression
 from jupyter_ext.registry.paging import Paging
 from jupyter_ext.registry.schema import MIGRATIONS
 
+Rows = list[tuple[Any, ...]]
+
 
 @dataclass(frozen=True)
 class Record:
@@ -36,6 +38,9 @@ class Record:
     custom: dict[str, metadata.Property]
 
 
+_NEXT: Final = (
+    "1 + max(ifnull((SELECT max(change) FROM records), 0), ifnull((SELECT max(change) FROM removed), 0))"
+)
 _COLUMNS: Final = "r.id, r.kind, r.parent, r.name, r.external_id, r.created, r.updated, r.fields, r.custom"
 
 
@@ -82,8 +87,9 @@ class Store:
         with self._database.transaction() as connection:
             try:
                 row = connection.execute(
-                    "INSERT INTO records (kind, family, parent, name, external_id, created, updated, fields, custom)"
-                    " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING id",
+                    "INSERT INTO records"  # noqa: S608 - our own constants only
+                    " (kind, family, parent, name, external_id, created, updated, fields, custom, change)"
+                    f" VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, {_NEXT}) RETURNING id",
                     (
                         kind.name,
                         kind.family,
@@ -113,7 +119,8 @@ class Store:
         with self._database.transaction() as connection:
             try:
                 connection.execute(
-                    "UPDATE records SET fields = ?, custom = ?, external_id = ?, updated = ? WHERE id = ?",
+                    f"UPDATE records SET fields = ?, custom = ?, external_id = ?, updated = ?, change = {_NEXT}"  # noqa: S608 - our own constants only
+                    " WHERE id = ?",
                     (_text(fields), _text(custom), external_id, now, record.id),
                 )
             except sqlite3.IntegrityError as error:
@@ -194,6 +201,27 @@ class Store:
         with self._database.transaction() as connection:
             connection.execute("INSERT OR IGNORE INTO attributions VALUES (?, ?)", (context, record))
 
+    def contexts(self, record: int) -> Sequence[int]:
+        """What a record is attributed to."""
+        with self._database.reading() as connection:
+            rows = connection.execute("SELECT context FROM attributions WHERE record = ?", (record,))
+            return [int(row[0]) for row in rows]
+
+    def states(self, kind: str, parent: int) -> tuple[int, int]:
+        """How many records of a kind belong to another: those that live, those put away."""
+        query = (
+            "SELECT count(*), ifnull(sum(json_extract(fields, '$.state') = 'ARCHIVED'), 0) FROM records"
+            " WHERE kind = ? AND parent = ?"
+        )
+        with self._database.reading() as connection:
+            every, archived = connection.execute(query, (kind, parent)).fetchone()
+        return every - archived, archived
+
+    def rows(self, query: str, values: Sequence[Any] = ()) -> Rows:
+        """What a question of the caller's own gives; all values are bound."""
+        with self._database.reading() as connection:
+            return connection.execute(query, values).fetchall()
+
     def note_produced(self, digest: str) -> None:
         """Remember that this user registered files with this digest from here."""
         with self._database.transaction() as connection:
@@ -204,6 +232,44 @@ class Store:
         with self._database.reading() as connection:
             found = connection.execute("SELECT 1 FROM produced WHERE digest = ?", (digest,)).fetchone()
         return found is not None
+
+    def remove(self, records: Sequence[int]) -> None:
+        """Remove records with their properties; what follows is told of it."""
+        with self._database.transaction() as connection:
+            for number in records:
+                connection.execute(
+                    f"INSERT INTO removed SELECT {_NEXT}, id, kind, parent, name FROM records WHERE id = ?",  # noqa: S608 - our own constants only
+                    (number,),
+                )
+                connection.execute("DELETE FROM properties WHERE record = ?", (number,))
+                connection.execute(
+                    "DELETE FROM attributions WHERE context = ? OR record = ?", (number, number)
+                )
+                connection.execute("DELETE FROM records WHERE id = ?", (number,))
+
+    def version(self) -> int:
+        """The number of the last change."""
+        with self._database.reading() as connection:
+            return int(connection.execute(f"SELECT {_NEXT} - 1").fetchone()[0])
+
+    def greatest_id(self) -> int:
+        """The greatest id there is; ids only grow."""
+        with self._database.reading() as connection:
+            return int(connection.execute("SELECT ifnull(max(id), 0) FROM records").fetchone()[0])
+
+    def follow(self) -> Connection:
+        """A connection of its own, for who waits for changes; the caller closes it."""
+        return self._database.connect()
+
+    def changed(self, since: int) -> tuple[Sequence[Record], Rows]:
+        """The records that changed after ``since``, and id, kind, parent and name of those removed; oldest first."""
+        query = f"SELECT {_COLUMNS} FROM records r WHERE change > ? ORDER BY change"  # noqa: S608 - our own constants only
+        with self.snapshot(), self._database.reading() as connection:
+            records = [_record(row) for row in connection.execute(query, (since,))]
+            removed = connection.execute(
+                "SELECT record, kind, parent, name FROM removed WHERE change > ? ORDER BY change", (since,)
+            ).fetchall()
+        return records, removed
 
     def texts(self) -> Iterator[str]:
         """The JSON of all records: what they mention is in use."""

@@ -27,6 +27,9 @@ class Transport(Protocol):
     ) -> Json:
         """One request below ``/api/model_registry/{version}/``."""
 
+    def enter(self, entry: Json) -> Json | None:
+        """Write a whole registration at once; gives model and version, or None where it is to be written by ``ask``."""
+
     def transaction(self) -> AbstractContextManager[None]:
         """Where the registry can: all requests within happen, or none."""
 
@@ -48,6 +51,10 @@ class InProcess:
         """One request, answered by the same code that a server would ask."""
         _, found = answer(self.service, method, "v1alpha3", path, query or {}, body)
         return found
+
+    def enter(self, entry: Json) -> None:
+        """Nothing: requests cost next to nothing here, and a transaction makes them one."""
+        del entry
 
     @contextmanager
     def transaction(self) -> Iterator[None]:

@@ -7,8 +7,11 @@ from typing import TYPE_CHECKING, Any
 from jupyter_ext.registry.place import default
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from jupyter_ext.registry.comparison import Comparison
     from jupyter_ext.registry.handles import Model, Version
+    from jupyter_ext.registry.improvement import Better
 
 
 def register(model: Any, name: str, version: str | int | None = None, **facts: Any) -> Version:
@@ -44,3 +47,31 @@ def compare(*references: str | Version) -> Comparison:
 def promote(reference: str | Version, alias: str = "champion", *, to: str | None = None) -> Version | None:
     """Let an alias mean a version; see ``Registry.promote``."""
     return default().promote(reference, alias, to=to)
+
+
+def better(
+    version: str | Version, than: str | Version = "@champion", metric: str | None = None, *,
+    direction: str | None = None, by: float = 0.0,
+) -> Better:  # fmt: skip
+    """Whether a version is better than another; see ``Registry.better``."""
+    return default().better(version, than, metric, direction=direction, by=by)
+
+
+def note_served(endpoint: str, versions: Sequence[Version], **about: Any) -> None:
+    """Record what an endpoint serves; see ``Registry.note_served``."""
+    (versions[0].registry if versions else default()).note_served(endpoint, versions, **about)
+
+
+def serving(endpoint: str) -> Version | None:
+    """The version that an endpoint serves; see ``Registry.serving``."""
+    return default().serving(endpoint)
+
+
+def made_by(name: str) -> list[Version]:
+    """What a run, a job or an experiment registered; see ``Registry.made_by``."""
+    return default().made_by(name)
+
+
+def made_from(data: Any) -> list[Version]:
+    """The versions that were made from this data; see ``Registry.made_from``."""
+    return default().made_from(data)

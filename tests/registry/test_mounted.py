@@ -10,6 +10,7 @@ from jupyter_server.auth import Authorizer
 from jupyter_ext.registry.mounted import handlers
 
 MODELS = ("api", "model_registry", "v1", "registered_models")
+WHOLE = ("api", "model_registry", "jupyter-kubeflow", "registrations")
 JSON = {"Content-Type": "application/json"}
 
 
@@ -39,6 +40,18 @@ async def test_models_behind_the_servers_token(ask, jp_auth_header):
     assert (status, listed["size"]) == (200, 1)
 
 
+async def test_a_whole_registration_is_taken(ask):
+    files = {"artifactType": "model-artifact", "name": "iris", "uri": "s3://b/k"}
+    entry = {"name": "iris", "owner": "ada", "author": "ada", "artifacts": [files], "alias": "next"}
+    status, made = await ask(*WHOLE, method="POST", body=json.dumps(entry), headers=dict(JSON))
+    assert (status, made["model"]["name"], made["version"]["name"]) == (201, "iris", "1")
+    wrong = {**entry, "artifacts": [{**files, "uri": 3}]}
+    status, refused = await ask(*WHOLE, method="POST", body=json.dumps(wrong), headers=dict(JSON))
+    assert (status, refused["code"]) == (400, "Bad Request")
+    status, listed = await ask("api", "model_registry", "v1", "model_versions")
+    assert (status, listed["size"]) == (200, 1)
+
+
 async def test_errors_have_upstreams_form(ask):
     status, body = await ask(*MODELS, headers={"Authorization": "Bearer wrong"})
     assert (status, body["code"]) == (403, "Forbidden")
@@ -60,6 +73,7 @@ async def test_reading_and_writing_are_asked_for(ask, jp_serverapp):
 
     jp_serverapp.web_app.settings["authorizer"] = Reader(parent=jp_serverapp)
     assert (await ask(*MODELS))[0] == 200
-    assert (await ask(*MODELS, method="POST", body='{"name": "x"}', headers=JSON))[0] == 403
-    assert (await ask(*MODELS, "1", method="PATCH", body="{}", headers=JSON))[0] == 403
-    assert asked == [(action, "kubeflow.registry") for action in ("read", "write", "write")]
+    assert (await ask(*MODELS, method="POST", body='{"name": "x"}', headers=dict(JSON)))[0] == 403
+    assert (await ask(*MODELS, "1", method="PATCH", body="{}", headers=dict(JSON)))[0] == 403
+    assert (await ask(*WHOLE, method="POST", body="{}", headers=dict(JSON)))[0] == 403
+    assert asked == [(action, "kubeflow.registry") for action in ("read", "write", "write", "write")]

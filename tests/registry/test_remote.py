@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import ClassVar
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
@@ -13,9 +14,11 @@ from sklearn.linear_model import LogisticRegression
 from jupyter_ext import registry as kf
 from jupyter_ext.errors import Conflict, Invalid, NotFound, Unavailable
 from jupyter_ext.registry import place
+from jupyter_ext.registry.entry import Entry
 from jupyter_ext.registry.exchange import respond
 from jupyter_ext.registry.loading import Untrusted
 from jupyter_ext.registry.remote import Denied
+from jupyter_ext.registry.routes import OURS
 from tests.registry.test_server import serving
 
 MODEL = LogisticRegression().fit([[0.0], [1.0]], [0, 1])
@@ -80,6 +83,36 @@ def test_a_registration_that_broke_off_is_gone_on_with(address):
     assert registry.get("m:1").load() is not None
 
 
+def test_a_registration_is_one_request_and_happens_or_does_not(address, monkeypatch):
+    registry = kf.connect(address)
+    assert registry.models() == []
+    asked = []
+    exchange = registry.transport._exchange
+    monkeypatch.setattr(
+        registry.transport, "_exchange", lambda *words: asked.append(words[:2]) or exchange(*words)
+    )
+    found = registry.register(
+        "s3://b/k", "m", metrics={"a": 1, "b": 2}, parameters={"lr": 3}, alias="champion", description="Of b"
+    )
+    assert asked == [("POST", "jupyter-kubeflow/registrations")]
+    assert (found.name, found.metrics, found.aliases) == ("m:1", {"a": 1.0, "b": 2.0}, ["champion"])
+    assert (found.description, found.parameters) == ("Of b", {"lr": "3"})
+    assert registry.register("s3://b/k", "m").version == "2"
+    good = Entry("n", "ada", "ada", {}, ({"artifactType": "metric", "name": "a", "value": 1.0},)).to_json()
+    for wrong in (
+        {"artifacts": [*good["artifacts"], {"artifactType": "model-artifact", "uri": 3}]},
+        {"alias": "a b"},
+        {"name": 3},
+        {"version": 3},
+        {"artifacts": ["a"]},
+        {"properties": []},
+        {"more": 1},
+    ):
+        with pytest.raises(Invalid):
+            registry.transport.enter({**good, **wrong})
+    assert [model.name for model in registry.models()] == ["m"], "nothing is left of what was refused"
+
+
 def test_models_for_others_need_a_place_that_others_can_read():
     registry = kf.connect("http://registry.example:8080")
     with pytest.raises(Invalid, match="has no storage of its own"):
@@ -107,6 +140,7 @@ class OnlyAlpha(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     service = None
     connections = 0
+    asked: ClassVar[list[str]] = []
 
     def setup(self):
         super().setup()
@@ -121,6 +155,7 @@ class OnlyAlpha(BaseHTTPRequestHandler):
     def answer(self):
         parts = urlsplit(self.path)
         version, _, path = parts.path.removeprefix("/api/model_registry/").partition("/")
+        self.asked.append(version)
         query = {name: [value.encode() for value in values] for name, values in parse_qs(parts.query).items()}
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
         status, found = 404, b"404 page not found\n"
@@ -140,7 +175,7 @@ class OnlyAlpha(BaseHTTPRequestHandler):
 @pytest.fixture
 def older(service) -> Iterator[type[OnlyAlpha]]:
     """Such a server; its address is in ``address``."""
-    handler = type("Handler", (OnlyAlpha,), {"service": service})
+    handler = type("Handler", (OnlyAlpha,), {"service": service, "asked": []})
     with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         thread = threading.Thread(target=server.serve_forever, args=(0.01,))
         thread.start()
@@ -160,6 +195,7 @@ def test_an_older_server_over_one_connection(older):
         registry.register("s3://b/k", "m", metrics={"a": number})
     assert len(registry.find()) == 5
     assert older.connections == 1
+    assert older.asked.count(OURS) == 1, "it is asked once whether it takes a registration in one request"
     registry.transport.close()
 
 
