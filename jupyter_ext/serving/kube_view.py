@@ -1,0 +1,224 @@
+"""An endpoint of a Kubernetes cluster as it is: what it is asked to be, with what KServe and its pods say of it.
+
+The status has the words of this machine's endpoints, so that whatever shows or waits for those does so for these.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Final
+
+from jupyter_ext.cluster.kube import why
+from jupyter_ext.cluster.kube.listing import pages
+from jupyter_ext.cluster.kube.pods import OWNER, Pod, pod_of
+from jupyter_ext.errors import Forbidden, NotFound, Unavailable
+from jupyter_ext.serving import revisions
+from jupyter_ext.serving import spec as names
+from jupyter_ext.serving.kube_objects import DIGEST, GRAPH, graph_name, service_name, split
+from jupyter_ext.serving.kube_record import ENDPOINT
+from jupyter_ext.serving.places import KIND
+from jupyter_ext.serving.server.process import FAILED
+
+if TYPE_CHECKING:
+    from jupyter_ext.cluster.resource import Resource
+    from jupyter_ext.serving.kube_record import Records
+    from jupyter_ext.serving.spec import Predictor, Service
+
+_OF_SERVICE: Final = OWNER[KIND]
+_OF_GRAPH: Final = OWNER[GRAPH]
+_AGAIN: Final = 2
+"""Starts of a container after which what it says is no accident."""
+
+Json = dict[str, Any]
+
+
+class View:
+    """One look: four requests."""
+
+    def __init__(self, records: Records, name: str) -> None:
+        remote = records.remote
+        self.name = name
+        self.record = records.find(name)
+        listed = remote.list(KIND, labels={ENDPOINT: name}) if self.record else [remote.get(KIND, name)]
+        self.services = {each.name: each for each in listed}
+        if name not in self.services:
+            raise NotFound(f"There is no endpoint {name!r}", hint="It may have been deleted.")
+        self.stable = self.services[name]
+        self.graph: Resource | None = None
+        self.pods: list[Json] = []
+        if self.record is None:
+            return
+        try:
+            self.graph = remote.get(GRAPH, graph_name(name))
+        except (NotFound, Unavailable, Forbidden):
+            self.graph = None
+        try:
+            path = f"/api/v1/namespaces/{remote.namespace}/pods"
+            self.pods, _ = pages(remote.transport, path, labels=f"{ENDPOINT}={name}")
+        except Forbidden:
+            self.pods = []
+
+    def resource(self) -> Resource:
+        """The endpoint: its spec is what it is asked to be."""
+        if self.record is None:
+            return self.stable
+        service = names.read(self.record)
+        rows = [self._row(service, each) for each in service.variants]
+        phase, reason = self._phase(service, rows)
+        settled = (
+            phase == "RUNNING" and all(row["state"] == "ready" for row in rows) and not self._leaving(service)
+        )
+        status = {
+            **self.stable.status,
+            "phase": phase,
+            "reason": reason,
+            "variants": rows,
+            "revisions": revisions.entries(self.record),
+        }
+        if settled and self.is_split(service):
+            status["servingRevision"] = revisions.number_of(self.record)
+        about = self.stable
+        return self.record.with_(
+            status=status,
+            uid=about.uid,
+            created=about.created,
+            generation=about.generation,
+            resource_version=about.resource_version,
+            deleted=about.deleted,
+        )
+
+    # Variants
+
+    def _row(self, service: Service, each: Predictor) -> Json:
+        name = service_name(self.name, service, each.name)
+        found, pods = self.services.get(name), self._running(name, each.digest)
+        ready = sum(_is_ready(pod) for pod in pods)
+        state, reason = "loading", ""
+        if service.stopped:
+            state = "asleep"
+        elif ready and found is not None:
+            state = "ready"
+        elif any(_has_failed(pod) for pod in pods):
+            state, reason = "failed", _why(pods)
+        elif pods:
+            reason = _why(pods) or "Its pods have not answered yet."
+        elif found is not None:
+            reason = found.reason
+        return {
+            "name": each.name,
+            "digest": each.digest,
+            "percent": each.percent,
+            "model": str(each.facts.get("model") or ""),
+            "version": str(each.facts.get("version") or ""),
+            "state": state,
+            "reason": reason,
+            "replicas": ready,
+            "restarts": max((_restarts(pod) for pod in pods), default=0),
+        }
+
+    def _running(self, name: str, digest: str) -> list[Json]:
+        return [
+            pod
+            for pod in self.pods
+            if (_label(pod, _OF_SERVICE), _label(pod, DIGEST)) == (name, digest) and not _is_leaving(pod)
+        ]
+
+    def _leaving(self, service: Service) -> bool:
+        """Whether pods still answer that are no longer asked for."""
+        asked = {(service_name(self.name, service, each.name), each.digest) for each in service.variants}
+        return any(
+            _label(pod, DIGEST)
+            and (_label(pod, _OF_SERVICE), _label(pod, DIGEST)) not in asked
+            and not _is_leaving(pod)
+            for pod in self.pods
+        )
+
+    def _phase(self, service: Service, rows: Sequence[Json]) -> tuple[str, str]:
+        first = rows[0]
+        if self.stable.deleted:
+            return "CANCELING", "It is being deleted."
+        if service.stopped:
+            left = [pod for pod in self.pods if not _is_leaving(pod)]
+            return ("RUNNING", "Its pods are ending.") if left else ("PAUSED", "It is stopped.")
+        failed = [row for row in rows if row["state"] == "failed"]
+        words = f"{failed[0]['name']}: {failed[0]['reason']}" if failed else str(first["reason"])
+        if first["state"] == "ready":
+            return "RUNNING", words
+        if self._leaving(service):
+            return "RUNNING", words or "The next version is starting."
+        if first["state"] == "failed":
+            return "FAILED", words
+        return "PENDING", words or "Its pods have not started yet."
+
+    # The split
+
+    def wants_graph(self, service: Service) -> bool:
+        """Whether a graph stands, or is to stand, before the variants. Once there is one it stays: it has an address."""
+        return self.graph is not None or any(each.percent for each in service.variants[1:])
+
+    def is_split(self, service: Service) -> bool:
+        """Whether requests go by the shares."""
+        if not self.wants_graph(service):
+            return True
+        if self.graph is None or self.record is None:
+            return False
+        asked = split(self.record, service).spec["nodes"]["root"]["steps"]
+        routers = [pod for pod in self.pods if _label(pod, _OF_GRAPH) and not _is_leaving(pod)]
+        return bool(routers) and all(_is_ready(pod) and _steps(pod) == asked for pod in routers)
+
+
+def _label(pod: Json, name: str) -> str:
+    return str((pod["metadata"].get("labels") or {}).get(name) or "")
+
+
+def _is_leaving(pod: Json) -> bool:
+    return bool(pod["metadata"].get("deletionTimestamp"))
+
+
+def _is_ready(pod: Json) -> bool:
+    rows = (pod.get("status") or {}).get("conditions") or ()
+    return any(row.get("type") == "Ready" and row.get("status") == "True" for row in rows)
+
+
+def _containers(pod: Json) -> list[Json]:
+    status = pod.get("status") or {}
+    return [*(status.get("initContainerStatuses") or ()), *(status.get("containerStatuses") or ())]
+
+
+def _restarts(pod: Json) -> int:
+    return max((int(row.get("restartCount") or 0) for row in _containers(pod)), default=0)
+
+
+def _has_failed(pod: Json) -> bool:
+    """Whether starting it again changes nothing: its model does not load, or it ends again and again."""
+    for row in _containers(pod):
+        for state in (row.get("state") or {}, row.get("lastState") or {}):
+            ended = state.get("terminated") or {}
+            if ended.get("exitCode") == FAILED:
+                return True
+            if ended.get("exitCode") and int(row.get("restartCount") or 0) >= _AGAIN:
+                return True
+    return False
+
+
+def _why(pods: Sequence[Json]) -> str:
+    """What the pods say; of a model server its own last words."""
+    for pod in pods:
+        for row in _containers(pod):
+            for state in (row.get("state") or {}, row.get("lastState") or {}):
+                words = str((state.get("terminated") or {}).get("message") or "").strip()
+                if words:
+                    return words.splitlines()[-1][:1000]
+    found: list[Pod] = [pod_of(KIND, pod) for pod in pods]
+    return why.reason(found, ())
+
+
+def _steps(pod: Json) -> list[Json]:
+    """The shares by which a router goes."""
+    try:
+        words = pod["spec"]["containers"][0]["args"]
+        steps = json.loads(words[words.index("--graph-json") + 1])["nodes"]["root"]["steps"]
+        return [{"serviceName": step["serviceName"], "weight": step["weight"]} for step in steps]
+    except (KeyError, IndexError, ValueError, TypeError):
+        return []
