@@ -1,0 +1,3 @@
+module jupyter-kubeflow/tests/cluster/pause
+
+go 1.24.0
