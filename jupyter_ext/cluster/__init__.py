@@ -10,18 +10,22 @@ from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from jupyter_ext.cluster.base import Cluster
-    from jupyter_ext.cluster.discover import current, doctor
+    from jupyter_ext.cluster.discover import current, doctor, remote, use
+    from jupyter_ext.cluster.kube import KubeCluster
     from jupyter_ext.cluster.local import LocalCluster
     from jupyter_ext.cluster.resource import Resource
 
-__all__ = ["Cluster", "LocalCluster", "Resource", "current", "doctor"]
+__all__ = ["Cluster", "KubeCluster", "LocalCluster", "Resource", "current", "doctor", "remote", "use"]
 
 _HOME: Final = {
     "Cluster": "base",
+    "KubeCluster": "kube",
     "LocalCluster": "local",
     "Resource": "resource",
     "current": "discover",
     "doctor": "discover",
+    "remote": "discover",
+    "use": "discover",
 }
 
 

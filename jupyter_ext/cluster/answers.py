@@ -14,6 +14,13 @@ class Capability(NamedTuple):
 
     available: bool
     reason: str = ""
+    degraded: bool = False
+    """Available in part: ``reason`` says what does not go."""
+
+    @property
+    def state(self) -> str:
+        """``available``, ``degraded`` or ``missing``."""
+        return "missing" if not self.available else "degraded" if self.degraded else "available"
 
     def to_dict(self) -> dict[str, Any]:
         """JSON form."""
@@ -27,7 +34,7 @@ class ResourceList:
     items: list[Resource]
     resource_version: int
     more: bool = False
-    next: int | None = None
+    next: int | str | None = None
     """What to pass as ``before`` for the following page."""
 
     def __iter__(self) -> Iterator[Resource]:
@@ -46,6 +53,16 @@ class WatchEvent(NamedTuple):
 
     type: Literal["ADDED", "MODIFIED", "DELETED"]
     resource: Resource
+    at: int | str | None = None
+
+    @property
+    def position(self) -> int | str:
+        """What to pass as ``since`` to go on after this change.
+
+        It is the resource's version where one counter orders all kinds. A Kubernetes cluster tells of each kind by
+        itself, so there the position in several is a text that only the cluster reads.
+        """
+        return self.resource.resource_version if self.at is None else self.at
 
 
 class Event(NamedTuple):

@@ -28,7 +28,11 @@ class Cluster(Protocol):
         """Where resources without a namespace go."""
 
     def resource_version(self) -> int:
-        """The number of the last change; it grows with each."""
+        """The number of the last change; it grows with each.
+
+        A number on Kubernetes too: an API server orders its custom resources by etcd's one counter, and says so
+        (`Resource versions`, https://kubernetes.io/docs/reference/using-api/api-concepts/#resource-versions).
+        """
 
     def apply(self, resource: Resource) -> Resource:
         """Create the resource, or give an existing one this spec, labels and annotations."""
@@ -52,17 +56,23 @@ class Cluster(Protocol):
 
     def watch(
         self,
-        since: int = 0,
+        since: int | str = 0,
         kinds: Iterable[str] | None = None,
         timeout: float | None = None,
         *,
         stop: threading.Event | None = None,
         summary: bool = False,
     ) -> Iterator[WatchEvent]:
-        """Changes after ``since``. Raises Gone when that is too long ago."""
+        """Changes after ``since``: a list's ``resource_version``, or the ``position`` of the last change that was seen.
+
+        From 0 everything that exists comes first, as ADDED. Raises Gone when that is too long ago.
+        """
 
     def patch(self, kind: str, name: str, patch: Mapping[str, Any]) -> Resource:
-        """Apply a JSON merge patch (RFC 7386) to metadata's labels and annotations, spec and status."""
+        """Apply a JSON merge patch (RFC 7386) to metadata's labels and annotations, spec and status.
+
+        With a ``metadata.resourceVersion``, raises Conflict if the resource was changed since.
+        """
 
     def delete(self, kind: str, name: str) -> Resource:
         """Stop what belongs to the resource, remove it and return its last state."""

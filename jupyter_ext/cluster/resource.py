@@ -35,6 +35,12 @@ KINDS: Final[dict[str, Kind]] = {
     "TFJob": Kind("kubeflow.org/v1", "tfjobs"),
     "PyTorchJob": Kind("kubeflow.org/v1", "pytorchjobs"),
     "XGBoostJob": Kind("kubeflow.org/v1", "xgboostjobs"),
+    "InferenceService": Kind("serving.kserve.io/v1beta1", "inferenceservices"),
+    "InferenceGraph": Kind("serving.kserve.io/v1alpha1", "inferencegraphs"),
+    "SparkApplication": Kind("sparkoperator.k8s.io/v1beta2", "sparkapplications"),
+    "ScheduledSparkApplication": Kind("sparkoperator.k8s.io/v1beta2", "scheduledsparkapplications"),
+    "SparkConnect": Kind("sparkoperator.k8s.io/v1alpha1", "sparkconnects"),
+    "Gateway": Kind("gateway.networking.k8s.io/v1", "gateways"),
 }
 
 _JOB_HEAVY: Final = ("status.ranks", "status.error.traceback", "status.result.text")
@@ -55,6 +61,8 @@ HEAVY: Final[dict[str, tuple[str, ...]]] = {
     "XGBoostJob": ("spec.xgbReplicaSpecs", *_JOB_HEAVY),
     "Experiment": ("spec.trialTemplate", "status.error.traceback"),
     "Trial": ("spec.runSpec", "status.error.traceback"),
+    "InferenceService": ("status.revisions", "status.routing"),
+    "SparkApplication": ("status.error.traceback", "status.result.text"),
 }
 """What a summary of the kind leaves out, so that thousands of them list without parsing megabytes."""
 
@@ -256,6 +264,11 @@ def make_name(prefix: str) -> str:
     stem = (prefix if is_name(prefix) else _plain(prefix))[:room].strip("-") or "unnamed"
     suffix = "".join(_SUFFIX_LETTERS[byte % len(_SUFFIX_LETTERS)] for byte in os.urandom(_SUFFIX_LENGTH))
     return f"{stem}-{suffix}"
+
+
+def make_plain(text: str) -> str:
+    """What is left of a text when it is to be a name; empty where nothing is."""
+    return _plain(text)[:_LABEL_LENGTH].strip("-")
 
 
 def _plain(text: str) -> str:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
-import time
 from pathlib import Path
 
 import pytest
 
 from jupyter_ext.cluster.local import LocalCluster, processes, workload
 from jupyter_ext.cluster.resource import Resource
+from tests.waiting import until
 
 HERE = Path(__file__).parent
 
@@ -73,14 +73,6 @@ class Runner:
 @pytest.fixture
 def runner(cluster):
     return Runner(cluster)
-
-
-def until(condition, patience: float = 30.0):
-    """Poll; the patience only bounds a hanging test."""
-    deadline = time.monotonic() + patience
-    while not condition():
-        assert time.monotonic() < deadline, "it never came true"
-        time.sleep(0.002)
 
 
 @pytest.fixture

@@ -11,8 +11,8 @@ import pytest
 import jupyter_ext.cluster
 from jupyter_ext.cluster import discover
 from jupyter_ext.cluster.base import Cluster
-from jupyter_ext.cluster.doctor import Check, Report
 from jupyter_ext.cluster.local.home import home_folder, make_private
+from jupyter_ext.cluster.machine_doctor import Check, Report
 from jupyter_ext.cluster.resource import Resource
 from jupyter_ext.errors import Conflict, Invalid, Unavailable
 
@@ -49,13 +49,29 @@ def test_another_cluster_is_refused_in_words(monkeypatch):
     assert discover.current().kind == "local"
 
 
-def test_in_a_pod_it_runs_in_the_pod_and_says_so(monkeypatch, tmp_path):
+def test_in_a_pod_it_runs_in_the_pod_and_says_how_to_use_the_cluster(monkeypatch, tmp_path):
     monkeypatch.setenv("KUBERNETES_SERVICE_HOST", "10.0.0.1")
     account = tmp_path / "token"
     assert "No Kubernetes cluster" in discover.place(account).reason
     account.write_text("x")
     assert discover.place(account).kind == "local"
     assert "inside this pod" in discover.place(account).reason
+    assert "JUPYTER_KUBEFLOW_CLUSTER=auto" in discover.place(account).reason
+    monkeypatch.setenv("JUPYTER_KUBEFLOW_CLUSTER", "auto")
+    assert discover.place(account).kind == "kubernetes"
+    assert not discover.place(account).is_chosen
+
+
+def test_a_pod_whose_cluster_cannot_be_asked_does_the_work_itself(monkeypatch, tmp_path):
+    monkeypatch.setenv("KUBERNETES_SERVICE_HOST", "127.0.0.1")
+    monkeypatch.setenv("KUBERNETES_SERVICE_PORT", "1")
+    monkeypatch.setenv("JUPYTER_KUBEFLOW_CLUSTER", "auto")
+    (tmp_path / "token").write_text("x")
+    (tmp_path / "ca.crt").write_text("")
+    monkeypatch.setattr(discover, "SERVICE_ACCOUNT", tmp_path / "token")
+    monkeypatch.setattr(discover.place, "__defaults__", (tmp_path / "token",))
+    assert discover.place().kind == "kubernetes"
+    assert discover.target("training") is discover.current()
 
 
 def test_the_home_is_where_jupyter_keeps_its_data(monkeypatch):

@@ -53,6 +53,13 @@ def test_memory_of_a_control_group(tmp_path, membership, files, size):
     assert machine.memory_bytes(tmp_path, membership) == (size or whole)
 
 
+@pytest.mark.parametrize(("said", "size"), [("1048576", 1048576), ("0", None), ("1G", None), ("", None)])
+def test_memory_that_a_hub_gives(tmp_path, monkeypatch, said, size):
+    monkeypatch.setenv("MEM_LIMIT", said)
+    whole = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    assert machine.memory_bytes(tmp_path, "") == (size or whole)
+
+
 def test_kills_for_lack_of_memory(tmp_path):
     write(tmp_path, {"user.slice/job/memory.events": "low 0\noom 3\noom_kill 2"})
     assert machine.oom_kills(tmp_path, V2) == 2

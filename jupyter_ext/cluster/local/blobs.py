@@ -23,11 +23,16 @@ _FULL: Final = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 class GcReport(NamedTuple):
-    """What a collection removed, or with ``dry_run`` would remove. ``bytes`` counts the removed files."""
+    """What a collection removed, or with ``dry_run`` would remove. ``bytes`` counts the removed files.
+
+    ``environments`` are those of components, removed and kept.
+    """
 
     removed: int
     bytes: int
     kept: int
+    environments: int = 0
+    environments_kept: int = 0
 
     def to_dict(self) -> dict[str, int]:
         """JSON form."""

@@ -24,7 +24,7 @@ from jupyter_ext.errors import Invalid, Unfit, Where
 if TYPE_CHECKING:
     from jupyter_ext.cluster.local import LocalCluster
 
-__all__ = ["Gpu", "Lease", "Leases", "Machine", "Request", "Waiting"]
+__all__ = ["Gpu", "Held", "Lease", "Leases", "Machine", "Request", "Waiting"]
 
 UNIT: Final = "JUPYTER_KUBEFLOW_UNIT"
 """Tells a process which unit of its workload it is, and so whose lease it may share with what it starts."""
@@ -58,6 +58,18 @@ class Lease:
         if self.gpus or self.hide_gpus:
             return {"CUDA_VISIBLE_DEVICES": ",".join(self.gpus)}
         return {}
+
+
+class Held(NamedTuple):
+    """A lease, or a place in the queue, as others see it; ``nested``: it uses the share of another lease."""
+
+    uid: str
+    name: str
+    unit: str
+    request: Request
+    gpus: tuple[str, ...]
+    granted: bool
+    nested: bool
 
 
 @dataclass(frozen=True)
@@ -98,6 +110,13 @@ class Leases:
     def machine(self) -> Machine:
         """What there is in all; GPUs are looked for once in each process."""
         return machine.this_machine()
+
+    def free(self) -> tuple[int, int]:
+        """CPU (thousandths) and memory (bytes) that nobody holds now. It may be gone a moment later."""
+        with self._cluster.store.reading() as connection:
+            rows = [row for row in _rows(connection) if self._lives(row)]
+        found = _free([row for row in rows if row.granted], Request(0))
+        return max(found.cpu, 0), max(found.memory, 0)
 
     def check(self, request: Request, where: Where | None = None) -> None:
         """Raise Unfit, saying what there is, if the request can never be granted here."""
@@ -173,6 +192,17 @@ class Leases:
         with self._cluster.store.reading() as connection:
             rows = _rows(connection)
         return [(row.holder_name, row.unit, row.request) for row in rows if row.granted and self._lives(row)]
+
+    def holders(self) -> list[Held]:
+        """Every lease and everybody who waits for one, in the order in which they asked."""
+        with self._cluster.store.reading() as connection:
+            rows = [row for row in _rows(connection) if self._lives(row)]
+        outer = _inside(rows)[None]
+        return [
+            Held(row.holder, row.holder_name, row.unit, row.request, tuple(decode(row.devices)), bool(row.granted),
+                 bool(row.granted) and row not in outer)
+            for row in rows
+        ]  # fmt: skip
 
     def _lease(self, row: _Row) -> Lease:
         devices = tuple(decode(row.devices))

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 from jupyter_ext.cluster.answers import Capability, ResourceList, WatchEvent
 from jupyter_ext.cluster.local.blobs import Blobs, GcReport
 from jupyter_ext.cluster.local.home import PROFILE, home_folder, make_private, profile_name
-from jupyter_ext.cluster.local.store import Events, Store
+from jupyter_ext.cluster.local.store import POLL_SECONDS, Events, Store
 from jupyter_ext.cluster.resource import Resource, valid_name
 from jupyter_ext.errors import Conflict, Invalid, Where
 
@@ -136,23 +136,33 @@ class LocalCluster:
 
     def watch(
         self,
-        since: int = 0,
+        since: int | str = 0,
         kinds: Iterable[str] | None = None,
         timeout: float | None = None,
         *,
         stop: threading.Event | None = None,
         summary: bool = False,
+        pauses: tuple[float, float] = POLL_SECONDS,
     ) -> Iterator[WatchEvent]:
         """Changes after ``since`` and those to come; see Store.watch."""
-        return self.store.watch(since, kinds, timeout, stop=stop, summary=summary, tick=self._sweep)
+        return self.store.watch(
+            _number(since), kinds, timeout, stop=stop, summary=summary, tick=self._sweep, pauses=pauses
+        )
 
     def patch(self, kind: str, name: str, patch: Mapping[str, Any]) -> Resource:
-        """Apply a JSON merge patch (RFC 7386): None removes a key, anything else but a mapping replaces."""
+        """Apply a JSON merge patch (RFC 7386): None removes a key, anything else but a mapping replaces.
+
+        With a ``metadata.resourceVersion``, raises Conflict if the resource was changed since.
+        """
         unknown = patch.keys() - {"apiVersion", "kind", "metadata", "spec", "status"}
         if unknown:
             raise Invalid("A patch changes metadata, spec or status", where=Where(field=min(unknown)))
 
+        asked = (patch.get("metadata") or {}).get("resourceVersion")
+
         def change(current: Resource) -> Resource:
+            if asked not in {None, str(current.resource_version)}:
+                raise Conflict(f"{kind} {name} was changed meanwhile", hint="Read it again and repeat.")
             merged = _merge(current.to_dict(), patch)
             read = Resource.from_dict(merged)
             return current.with_(
@@ -202,7 +212,8 @@ class LocalCluster:
     def capabilities(self) -> dict[str, Capability]:
         """What can be done without a Kubernetes cluster."""
         here = Capability(True, "Runs as processes on this machine.")
-        return {"pipelines": here, "schedules": here, "training": here, "tuning": here}
+        names = ("pipelines", "schedules", "training", "tuning", "registry", "serving", "spark")
+        return dict.fromkeys(names, here)
 
     def gc(self, dry_run: bool = False, grace_seconds: float = 3600) -> GcReport:
         """Remove the blobs that neither a resource nor a collection of the store refers to."""
@@ -218,6 +229,12 @@ class LocalCluster:
         from jupyter_ext.cluster.local import workload
 
         workload.sweep(self)
+
+
+def _number(since: int | str) -> int:
+    if isinstance(since, str) and not (since.isdecimal() and since.isascii()):
+        raise Invalid(f"{since!r} is no place to watch from", where=Where(field="since"))
+    return int(since)
 
 
 def _merge(target: Any, patch: Any) -> Any:

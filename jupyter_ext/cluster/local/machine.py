@@ -59,8 +59,14 @@ def cpu_milli(cgroups: Path = _CGROUPS, membership: str | None = None) -> int:
 
 
 def memory_bytes(cgroups: Path = _CGROUPS, membership: str | None = None) -> int:
-    """Memory this process and its children may use together."""
+    """Memory this process and its children may use together.
+
+    ``MEM_LIMIT`` is how a JupyterHub says it, where it cannot make a control group for a server.
+    """
     limits = [os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")]
+    said = os.environ.get("MEM_LIMIT", "")
+    if said.isascii() and said.isdecimal() and int(said):
+        limits.append(int(said))
     for folder in _folders("memory", cgroups, membership):
         for name in ("memory.max", "memory.limit_in_bytes"):
             text = _read(folder / name)

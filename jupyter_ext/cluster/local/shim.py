@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import _thread
 import faulthandler
+import gc
 import os
 import signal
 import sys
@@ -27,6 +28,7 @@ AHEAD: Final = "JUPYTER_KUBEFLOW_AHEAD"
 def main(home: str, profile: str, uid: str, token: str) -> int:
     """Returns the exit status: 0 when the resource reached its end, or when there was nothing to do."""
     _go_ahead(os.environ.pop(AHEAD, None))
+    gc.set_threshold(50_000)  # no user's code runs here, and importing makes nothing but what stays
     faulthandler.enable()
     for stream in (sys.stdout, sys.stderr):
         stream.reconfigure(line_buffering=True)  # type: ignore[union-attr]

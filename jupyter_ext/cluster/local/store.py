@@ -266,11 +266,13 @@ class Store:
         stop: threading.Event | None = None,
         summary: bool = False,
         tick: Callable[[], object] | None = None,
+        pauses: tuple[float, float] = POLL_SECONDS,
     ) -> Iterator[WatchEvent]:
         """Changes after ``since``, oldest first, and then those to come.
 
         From 0 everything that exists comes first, as ADDED. Ends after ``timeout`` seconds (0: what there is
-        now) or when ``stop`` is set. ``tick`` is called at every poll. Raises Gone when ``since`` is too long ago.
+        now) or when ``stop`` is set. ``tick`` is called at every poll; ``pauses`` are the seconds between two of them,
+        as POLL_SECONDS. Raises Gone when ``since`` is too long ago.
         """
         stop = stop or threading.Event()
         wanted = None if kinds is None else frozenset(kinds)
@@ -297,7 +299,7 @@ class Store:
                 changed = moment if events else changed
                 if deadline is not None and moment >= deadline:
                     return
-                stop.wait(POLL_SECONDS[moment - changed > _RECENT])
+                stop.wait(pauses[moment - changed > _RECENT])
         finally:
             connection.close()
 

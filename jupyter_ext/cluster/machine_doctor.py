@@ -17,7 +17,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any, Final
 
-from jupyter_ext.cluster.discover import current, place
+from jupyter_ext.cluster.discover import current, place, remote
 from jupyter_ext.cluster.local import LocalCluster, locks, machine
 from jupyter_ext.cluster.local.home import home_folder, make_private, profile_name
 from jupyter_ext.cluster.resource import format_cpu, say_memory
@@ -97,7 +97,26 @@ def _python() -> Check:
 
 def _cluster() -> Check:
     where = place()
+    if where.kind == "kubernetes":
+        return _kubernetes(where.reason, is_chosen=where.is_chosen)
     return Check("cluster", True, f"{where.kind}, profile {profile_name()}. {where.reason}")
+
+
+def _kubernetes(reason: str, *, is_chosen: bool) -> Check:
+    """What the cluster can do, each with the reason; a pod whose cluster can do nothing does all by itself."""
+    from jupyter_ext.cluster.kube.capabilities import survey
+
+    cluster = remote()
+    assert cluster is not None
+    try:
+        found = survey(cluster)
+    except KubeflowError as error:
+        return Check(
+            "cluster", False, f"{cluster.name}. {reason} {error.what}.", error.hint or "", required=is_chosen
+        )
+    said = [f"{cluster.name}, as {found.user or 'somebody'}, Kubernetes {found.version}. {reason}"]
+    said += [f"{name}: {can.state}. {can.reason}" for name, can in found.capabilities.items()]
+    return Check("cluster", True, "\n      ".join(said))
 
 
 def _jupyterlab() -> Check:

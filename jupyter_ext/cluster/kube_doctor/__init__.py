@@ -1,0 +1,1 @@
+"""What a Kubernetes cluster needs for this project, looked at without writing anything: ``doctor --cluster``."""
