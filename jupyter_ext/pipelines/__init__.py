@@ -14,11 +14,14 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from jupyter_ext.pipelines.checked import check
+    from jupyter_ext.pipelines.components.calling import component
     from jupyter_ext.pipelines.display import artifact, confusion_matrix, metrics, roc
+    from jupyter_ext.pipelines.elyra.converting import convert
     from jupyter_ext.pipelines.forms import form
-    from jupyter_ext.pipelines.graph import check
     from jupyter_ext.pipelines.handle import Run, compare, delete, gc, get, run, runs
     from jupyter_ext.pipelines.ir import compile  # noqa: A004 - the field's word
+    from jupyter_ext.pipelines.kfp.uploading import server, upload
     from jupyter_ext.pipelines.recurring import (
         schedule,
         schedule_delete,
@@ -29,9 +32,11 @@ if TYPE_CHECKING:
 
 _HOME = {
     "artifact": "display",
-    "check": "graph",
+    "check": "checked",
     "compare": "handle",
     "compile": "ir",
+    "component": "components.calling",
+    "convert": "elyra.converting",
     "confusion_matrix": "display",
     "delete": "handle",
     "gc": "handle",
@@ -47,11 +52,15 @@ _HOME = {
     "schedule_run": "recurring",
     "schedule_set": "recurring",
     "schedules": "recurring",
+    "server": "kfp.uploading",
+    "upload": "kfp.uploading",
 }
 __all__ = [  # noqa: RUF022 - in the order of use
     "check", "compile", "run", "Run", "get", "runs", "compare", "delete", "gc",
+    "component", "convert",
     "schedule", "schedules", "schedule_set", "schedule_run", "schedule_delete",
     "metrics", "artifact", "confusion_matrix", "roc", "form",
+    "server", "upload",
 ]  # fmt: skip
 
 

@@ -25,17 +25,25 @@ def export(cluster: LocalCluster, run: Run, path: Path) -> Path:
         target = target / f"{run.name}.zip"
     if not target.parent.is_dir():
         raise Invalid(f"There is no folder {target.parent}", where=Where(field="path"), hint="Make it first.")
+    from jupyter_ext.pipelines.kube import leaving
+
     resource = run.resource
     temporary = target.with_name(f".{target.name}.{os.getpid()}.part")
     try:
         with zipfile.ZipFile(temporary, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
             archive.writestr("run.json", json.dumps(resource.to_dict(), indent=1))
-            archive.writestr("notebook.ipynb", json.dumps(run.notebook(), indent=1))
-            archive.writestr("executed.ipynb", json.dumps(run.executed(), indent=1))
+            pipeline = resource.spec["pipeline"]
+            if "format" in pipeline:
+                archive.writestr("pipeline.json", cluster.blobs.read(pipeline["digest"]))
+            else:
+                archive.writestr("notebook.ipynb", json.dumps(run.notebook(), indent=1))
+                archive.writestr("executed.ipynb", json.dumps(run.executed(), indent=1))
             folder = cluster.log(resource.uid).path.parent
             for log in sorted(folder.glob("*.log")) if folder.exists() else ():
                 archive.write(log, f"logs/{log.name}")
-            for digest in sorted(_digests(resource.status)):
+            digests = sorted(_digests(resource.status))
+            leaving.bring(cluster, resource, digests)
+            for digest in digests:
                 if cluster.blobs.has(digest):
                     archive.write(cluster.blobs.path(digest), f"values/{digest.replace(':', '-')}")
         temporary.replace(target)

@@ -12,13 +12,12 @@ import ast
 import hashlib
 import json
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
-    from jupyter_ext.cluster.local.blobs import Blobs
     from jupyter_ext.cluster.local.store import Store
     from jupyter_ext.pipelines.model import Pipeline, Step
 
@@ -85,10 +84,24 @@ def parts_of(
     return Parts(code_digest(plain.step(step.name)), own, dict(inputs), dict(hidden), image=step.image)
 
 
+class Has(Protocol):
+    """Where values are kept."""
+
+    def has(self, digest: str) -> bool:
+        """Whether this one is there."""
+
+
 def look_up(
-    store: Store, blobs: Blobs, scope: str, step: str, parts: Parts, *, lenient: bool = False
+    store: Store,
+    blobs: Has,
+    scope: str,
+    step: str,
+    parts: Parts,
+    *,
+    lenient: bool = False,
+    changed: Callable[[Mapping[str, Any]], list[str]] | None = None,
 ) -> Hit | Miss:
-    """Find a reusable result.
+    """Find a reusable result; ``changed`` compares what its execution had observed with what is now.
 
     ``scope`` names the pipeline for the explanation of a miss. ``lenient`` also takes results of steps whose
     effects (files written, commands run) are not replayed: for resuming, where they have just happened.
@@ -96,9 +109,9 @@ def look_up(
     entry = store.fetch(ENTRIES, parts.key)
     if entry is None:
         return _explain(store.fetch(LATEST, f"{scope}/{step}"), parts)
-    changed = _changed_since(entry["observed"])
-    if changed:
-        return Miss(tuple(changed), f"Ran because {_listed(changed)} changed since run {entry['run']}.")
+    others = (changed or _changed_since)(entry["observed"])
+    if others:
+        return Miss(tuple(others), f"Ran because {_listed(others)} changed since run {entry['run']}.")
     if entry["why"] and not lenient:
         return Miss((entry["why"],), f"Not taken from the cache because it {entry['why']}.")
     if not all(blobs.has(digest) for digest in _digests(entry["result"])):

@@ -101,6 +101,16 @@ def _before(pipeline: Pipeline, step: str, added: Mapping[str, Any]) -> set[str]
     return found
 
 
+def live_shell() -> Any:
+    """The notebook that is loaded into where no namespace was given. Raises Conflict where there is none."""
+    from IPython import get_ipython
+
+    shell = get_ipython()
+    if shell is None:
+        raise Conflict("There is no notebook to load into", hint="Give a dict: run.open(namespace={}).")
+    return shell
+
+
 def load_inputs(
     cluster: LocalCluster, resource: Resource, source: Mapping[str, Any], step: str | None,
     namespace: dict[str, Any] | None,
@@ -110,18 +120,16 @@ def load_inputs(
     Returns ``{name: one line about the value}``. Values that only lived in the step's process are named there.
     """
     from jupyter_ext.pipelines import hidden
+    from jupyter_ext.pipelines.kube import leaving
     from jupyter_ext.pipelines.values import load
 
     name = chosen_step(resource, step)
     given = inputs_of(resource, source, name)
+    leaving.bring_values(cluster, resource, given.refs)
     if namespace is None:
-        from IPython import get_ipython
-
-        shell = get_ipython()
-        if shell is None:
-            raise Conflict("There is no notebook to load into", hint="Give a dict: run.open(namespace={}).")
+        shell = live_shell()
         namespace = shell.user_ns
-        assert namespace is not None
+        leaving.bring(cluster, resource, given.hidden.values())
         hidden.apply(given.hidden, cluster.blobs, shell)
     load(namespace, given.refs, cluster.blobs)
     summaries = {n: ref.summary.get(n, ref.types.get(n, "")) for ref in given.refs for n in ref.names}

@@ -7,6 +7,7 @@ and no lock yet.
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import subprocess
@@ -70,6 +71,7 @@ def fork() -> None:
     pid = os.fork()
     if pid == 0:
         ours.close()
+        gc.disable()  # an import makes nothing but what stays; the server turns it on again
         from jupyter_ext.pipelines import fork_server
 
         sys.argv = [fork_server.__file__, str(theirs.fileno())]

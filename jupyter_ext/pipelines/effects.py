@@ -96,7 +96,7 @@ def _has_effects(api: str) -> bool:
         api in table for table in (*known, tables.NETWORK_READERS, tables.SHELL_CALLS, tables.ENV_WRITERS)
     ):
         return True
-    if api.partition(".")[0] in tables.NETWORK_PACKAGES:
+    if api.partition(".")[0] in tables.NETWORK_PACKAGES or api.startswith(tables.LASTING_SERVICES):
         return True
     return api.rpartition(".")[2].startswith(("read_", "scan_"))
 
@@ -106,7 +106,7 @@ def _of_call(api: str, args: Arguments) -> list[Seen]:
     if api in tables.NETWORK_READERS or api.startswith("sklearn.datasets.fetch_"):
         kind, detail = place(args.get(0, "url"))
         found.append(Seen("network", "r", detail if kind == "network" else "*"))
-    elif api.partition(".")[0] in tables.NETWORK_PACKAGES and not api.startswith("requests.exceptions"):
+    elif _is_service(api):
         found.append(Seen("network", "w"))
     if api in tables.SHELL_CALLS:
         found.append(Seen("shell", "w"))
@@ -128,6 +128,12 @@ def _of_call(api: str, args: Arguments) -> list[Seen]:
     if setting:
         found.append(Seen("settings", "w", setting))
     return found
+
+
+def _is_service(api: str) -> bool:
+    if api.startswith(tables.LASTING_SERVICES):
+        return True
+    return api.partition(".")[0] in tables.NETWORK_PACKAGES and not api.startswith("requests.exceptions")
 
 
 def _files(api: str, args: Arguments) -> list[Seen]:
@@ -199,7 +205,7 @@ def of_method(kind: str, name: str, args: Arguments, base: Value) -> list[Seen]:
         return [_file(args.get(0, *tables.FILE_READING_METHODS[name]), "r")]
     if name == "to_sql" or (family == "sqlite3" and name.startswith("execute")):
         return [Seen("file", "w")]
-    if family in tables.NETWORK_PACKAGES and kind:
+    if (family in tables.NETWORK_PACKAGES and kind) or kind.startswith(tables.LASTING_SERVICES):
         return [Seen("network", "w")]
     if name in tables.LOGGER_METHODS and family in {"logging", "tensorflow", ""}:
         return [Seen("settings", "w", "logging")]
@@ -321,7 +327,7 @@ def type_of(api: str) -> str | None:
         return "logging.Logger"
     if head == "pathlib" or api in {"pathlib.Path.cwd", "pathlib.Path.home"}:
         return "pathlib.Path"
-    if api in tables.UNPASSABLE_TYPES or modules.is_class(api):
+    if api in tables.UNPASSABLE_TYPES or modules.is_class(api) or api.startswith(tables.LASTING_SERVICES):
         return api
     if family in {
         "json",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import platform
+import os
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -22,19 +22,23 @@ class Environment:
     kernel: str
 
     def quick(self) -> dict[str, Any]:
-        """Interpreter and platform."""
-        return {"python": platform.python_version(), "executable": sys.executable, "kernel": self.kernel,
-                "platform": platform.platform(terse=True)}  # fmt: skip
+        """Interpreter and platform; the module ``platform`` would start a process and read the whole interpreter."""
+        system = os.uname()
+        return {"python": sys.version.split()[0], "executable": sys.executable, "kernel": self.kernel,
+                "platform": f"{system.sysname}-{system.release}-{system.machine}"}  # fmt: skip
 
     def full(self) -> dict[str, Any]:
         """Also the commit, whether the notebook differs from it, and every installed version."""
         return {**self.quick(), "git": self._git(), "packages": packages()}
 
     def _git(self) -> dict[str, Any]:
-        commit = self._ask("rev-parse", "HEAD")
-        if commit is None:
+        known = "GIT_DIR" in os.environ or any(
+            (up / ".git").exists() for up in (self.folder, *self.folder.parents)
+        )
+        heads = self._ask("rev-parse", "HEAD", "--abbrev-ref", "HEAD") if known else None
+        if heads is None:
             return {}
-        branch = self._ask("rev-parse", "--abbrev-ref", "HEAD")
+        commit, branch = heads.splitlines()
         changed = self._ask("status", "--porcelain", "--", self.file)
         return {"commit": commit, "branch": branch, "dirty": bool(changed)}
 

@@ -54,6 +54,7 @@ class Execution:
         self.started: Callable[[], None] = lambda: None
         self.at_cell: Callable[[int], None] = lambda _: None
         self.interrupted = False
+        shell.is_stopped = lambda: self.interrupted
         self.home = home
         self._notebook = list(notebook)
         self._submodules: dict[str, set[str]] = {}

@@ -60,8 +60,8 @@ class Server:
         signal.signal(signal.SIGCHLD, lambda *_: None)
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, lambda *_: None)  # the controller decides when to end
-        gc.collect()
         gc.freeze()
+        gc.enable()
         while not self._control.closed:
             select.select([self._control.fileno(), read], [], [])
             with contextlib.suppress(BlockingIOError):

@@ -4,39 +4,35 @@ from __future__ import annotations
 
 import ast
 import json
-import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, overload
 
 from jupyter_ext.cluster import discover
+from jupyter_ext.cluster.handle import Ending
 from jupyter_ext.errors import Conflict, Invalid, NotFound, Where
 from jupyter_ext.pipelines.comparison import Comparison
 from jupyter_ext.pipelines.comparison import compare as compare_resources
-from jupyter_ext.pipelines.status import DONE
+from jupyter_ext.pipelines.compiled.reading import is_compiled
+from jupyter_ext.pipelines.compiled.sdk import document_of, is_pipeline
+from jupyter_ext.pipelines.kube import leaving
 from jupyter_ext.pipelines.submit import start, submit
 
 if TYPE_CHECKING:
     import threading
+    from types import ModuleType
 
     from jupyter_ext.cluster.local import LocalCluster
     from jupyter_ext.cluster.local.blobs import GcReport
     from jupyter_ext.cluster.resource import Resource
+    from jupyter_ext.pipelines.kfp.handle import Elsewhere
     from jupyter_ext.pipelines.reproduction import Reproduction
 
-ENDING_SECONDS = 10.0
-"""How long a finished run's process may take to go away before it counts as running."""
 
-
-class Run:
+class Run(Ending):
     """One run of a pipeline, by name. Every property reads the store: the handle is never out of date."""
 
-    def __init__(self, name: str, cluster: LocalCluster | None = None) -> None:
-        self._cluster = cluster or _cluster()
-        self.name = name
-
-    def __repr__(self) -> str:
-        return f"Run({self.name!r}, {self.state})"
+    _kind = "Run"
 
     def _ipython_display_(self) -> None:
         from jupyter_ext.pipelines.widgets import show
@@ -51,24 +47,9 @@ class Run:
     # What it is
 
     @property
-    def resource(self) -> Resource:
-        """The resource as it is now; raises NotFound if it was deleted."""
-        return self._cluster.get("Run", self.name)
-
-    @property
     def state(self) -> str:
         """PENDING, RUNNING, SUCCEEDED, FAILED, CANCELING or CANCELED."""
-        return self.resource.phase
-
-    @property
-    def reason(self) -> str:
-        """Why it is in this state, in one sentence."""
-        return self.resource.reason
-
-    @property
-    def finished(self) -> bool:
-        """Whether nothing will change any more by itself."""
-        return self.state in DONE
+        return self.phase
 
     @property
     def steps(self) -> list[dict[str, Any]]:
@@ -96,38 +77,6 @@ class Run:
 
     # Follow and steer
 
-    def wait(self, timeout: float | None = None) -> Run:
-        """Wait until the run is done, at most ``timeout`` seconds (then raises TimeoutError); return itself."""
-        deadline = None if timeout is None else time.monotonic() + timeout
-        since = self._cluster.store.resource_version()
-        while not self.finished:
-            left = None if deadline is None else deadline - time.monotonic()
-            if left is not None and left <= 0:
-                raise TimeoutError(f"run {self.name} is still {self.state} after {timeout} s")
-            # A look now and then even without a change: a run whose process was killed changes only when
-            # somebody looks.
-            timeout = min(1.0, left or 1.0)
-            for event in self._cluster.store.watch(since, kinds=["Run"], timeout=timeout, summary=True):
-                since = event.resource.resource_version
-                if event.resource.name == self.name and (
-                    event.type == "DELETED" or event.resource.phase in DONE
-                ):
-                    break
-        return self
-
-    def stop(self) -> None:
-        """Ask it to stop; returns at once. Steps that had finished are kept."""
-        from jupyter_ext.cluster.local import workload
-
-        def ask(resource: Resource) -> Resource | None:
-            if resource.finished or resource.phase == "CANCELING":
-                return None
-            return resource.with_(status={**resource.status, "phase": "CANCELING", "reason": "Stopping."})
-
-        resource = self._cluster.store.update("Run", self.name, ask)
-        if not resource.finished:
-            workload.stop(self._cluster, resource.uid, wait=False)
-
     def resume(self) -> Run:
         """Go on from the failed step: finished steps are kept.
 
@@ -137,17 +86,18 @@ class Run:
         resource = self.resource
         if resource.phase not in ("FAILED", "CANCELED"):
             raise Conflict(f"Run {self.name} is {resource.phase}, so there is nothing to resume")
-        path = resource.spec["pipeline"]["path"]
-        changed = _content_if_changed(path, self.notebook())
-        if changed is not None:
-            options = {**resource.spec["options"], "lenient": True}
-            return self._again(changed, options, "resume")
+        options = {**resource.spec["options"], "lenient": True}
+        if steering := _compiled(resource):
+            if steering.changed(self._cluster, resource):
+                return self._again(None, options, "resume")
+        else:
+            changed = _content_if_changed(resource.spec["pipeline"]["path"], self.notebook())
+            if changed is not None:
+                return self._again(changed, options, "resume")
 
         from jupyter_ext.cluster.local import workload
 
-        deadline = time.monotonic() + ENDING_SECONDS
-        while workload.alive(self._cluster, resource.uid) and time.monotonic() < deadline:
-            time.sleep(0.01)  # its last words are written before its process is gone
+        self._await_process(resource.uid)
         workload.restart(self._cluster, resource.uid)
         return self
 
@@ -155,11 +105,17 @@ class Run:
         """Run the notebook as it is now with the same parameters; ``from_``: this step and all after it anew."""
         resource = self.resource
         path = resource.spec["pipeline"]["path"]
-        content = None if path and Path(path).exists() else self.notebook()
-        return self._again(content, {"from": from_, "only": None, "cache": cache}, "manual")
+        there = (path and Path(path).exists()) or _compiled(resource)
+        content = None if there else self.notebook()
+        options = {"from": from_, "only": None, "cache": cache}
+        asked = resource.spec["options"].get("register")
+        return self._again(content, {**options, **({"register": asked} if asked else {})}, "manual")
 
     def _again(self, content: Mapping[str, Any] | None, options: Mapping[str, Any], trigger: str) -> Run:
-        spec = self.resource.spec
+        resource = self.resource
+        if steering := _compiled(resource):
+            return Run(steering.again(self._cluster, resource, options, trigger).name, self._cluster)
+        spec = resource.spec
         values = {
             name: spec["parameters"][name] for name in spec.get("given", ()) if name in spec["parameters"]
         }
@@ -201,6 +157,7 @@ class Run:
         resource = self.resource
         if not resource.finished:
             workload.stop(self._cluster, resource.uid)
+        leaving.remove(resource)
         self._cluster.delete("Run", self.name)
 
     # What it made
@@ -244,6 +201,7 @@ class Run:
         from jupyter_ext.pipelines.values import load
 
         ref = self._find(name, step)
+        leaving.bring_values(self._cluster, self.resource, [ref])
         namespace: dict[str, Any] = {}
         load(namespace, [ref], self._cluster.blobs)
         return namespace[name]
@@ -273,8 +231,24 @@ class Run:
                 "text": ref.summary.get(name, "")}  # fmt: skip
 
     def notebook(self) -> dict[str, Any]:
-        """The notebook as submitted."""
+        """The notebook as submitted; raises Conflict for a run of a compiled pipeline."""
+        if steering := _compiled(self.resource):
+            raise steering.no_notebook(self.name)
         return dict(json.loads(self._cluster.blobs.read(self.resource.spec["pipeline"]["digest"])))
+
+    @property
+    def compiled(self) -> bool:
+        """Whether it is of a compiled pipeline, which has no notebook."""
+        return _compiled(self.resource) is not None
+
+    def yaml(self) -> str:
+        """The compiled pipeline as submitted; raises Conflict for a run of a notebook."""
+        steering = _compiled(self.resource)
+        if steering is None:
+            raise Conflict(
+                f"Run {self.name} is of a notebook", hint="kf.pipelines.compile(PATH) makes YAML of it."
+            )
+        return str(steering.text(self._cluster, self.resource))
 
     def executed(self) -> dict[str, Any]:
         """The notebook as executed so far: bound parameters, and every cell's outputs in place."""
@@ -284,6 +258,8 @@ class Run:
 
     def code(self, step: str) -> dict[str, Any]:
         """``{"cells": as run, "now": as the notebook has it today, or None}``."""
+        if steering := _compiled(self.resource):
+            return dict(steering.code(self._cluster, self.resource, step))
         from jupyter_ext.pipelines.debugging import code_of
 
         return code_of(self.resource, self.notebook(), step)
@@ -292,12 +268,20 @@ class Run:
 
     def open(self, step: str | None = None, namespace: dict[str, Any] | None = None) -> dict[str, Any]:
         """Load what a step (the failed one by default) was given into ``namespace``, else into this notebook."""
+        if _compiled(self.resource):
+            from jupyter_ext.pipelines.compiled import opening
+
+            return dict(opening.load(self._cluster, self.resource, step, namespace))
         from jupyter_ext.pipelines.debugging import load_inputs
 
         return load_inputs(self._cluster, self.resource, self.notebook(), step, namespace)
 
     def debug(self, step: str | None = None) -> dict[str, Any]:
         """A notebook that opens a step (the failed one by default) in a live kernel, and where to begin in it."""
+        if _compiled(self.resource):
+            from jupyter_ext.pipelines.compiled import opening
+
+            return opening.debug_notebook(self._cluster, self.resource, step)
         from jupyter_ext.pipelines.debugging import debug_notebook
 
         return debug_notebook(self.resource, self.notebook(), step)
@@ -350,6 +334,15 @@ def _printable(ref: Mapping[str, Any], name: str) -> object:
     return value
 
 
+def _compiled(resource: Resource) -> ModuleType | None:
+    """What stands for the notebook where the run is of a compiled pipeline, None where it has one."""
+    if "format" not in resource.spec["pipeline"]:
+        return None
+    from jupyter_ext.pipelines.compiled import steering
+
+    return steering
+
+
 def _content_if_changed(path: str, submitted: Mapping[str, Any]) -> Mapping[str, Any] | None:
     if not path or not Path(path).exists():
         return None
@@ -371,8 +364,20 @@ def _cluster() -> LocalCluster:
     return discover.current()
 
 
+def _elsewhere() -> Elsewhere | None:
+    """The Kubeflow Pipelines server that runs go to; None for this machine."""
+    from jupyter_ext.pipelines.kfp.place import server
+
+    found = server()
+    if found is None:
+        return None
+    from jupyter_ext.pipelines.kfp.handle import Elsewhere
+
+    return Elsewhere(found)
+
+
 def run(
-    path: str | Path | None = None,
+    path: Any = None,
     *,
     parameters: Mapping[str, object] | None = None,
     from_: str | None = None,
@@ -382,13 +387,16 @@ def run(
     resources: Mapping[str, Mapping[str, str]] | None = None,
     notebook: Mapping[str, Any] | None = None,
     trigger: str = "manual",
+    register: str | Mapping[str, Any] | None = None,
     **more: object,
 ) -> Run:
-    """Run a notebook (``.ipynb``, or ``.py`` with percent cells) as a pipeline.
+    """Run a notebook (``.ipynb``, or ``.py`` with percent cells) or a pipeline of Kubeflow's (``.yaml``, or what its SDK makes).
 
     ``parameters``, or simply keyword arguments, replace the values of the notebook's parameter cell. ``from_``
     runs this step and all after it anew; ``only`` runs this step and what it needs. ``notebook`` gives unsaved
     content. ``resources`` changes what steps ask for, for this run only: ``{"train": {"cpu": "2"}}``.
+    ``register``: the name of a model, or ``{"model": "churn", "alias": "candidate", "value": "clf"}``, as which the value
+    that is the model is registered when the run has succeeded.
     Raises Invalid, with cell and line, for what is wrong with the notebook, before anything runs.
     """
     if path is None and notebook is None:
@@ -396,14 +404,28 @@ def run(
     options: dict[str, object] = {"from": from_, "only": only, "cache": cache}
     if resources:
         options["resources"] = {step: dict(asked) for step, asked in resources.items()}
+    if register is not None:
+        options["register"] = register
     values = {**(parameters or {}), **more}
+    if (there := _elsewhere()) is not None:
+        run = there.start(path, notebook, values, options)
+        return run.wait() if wait else run
     cluster = _cluster()
-    made = Run(submit(cluster, path, notebook, values, options, trigger=trigger).name, cluster)
+    if notebook is None and (is_compiled(path) or is_pipeline(path)):
+        from jupyter_ext.pipelines.compiled.submit import submit as submit_compiled
+
+        found = document_of(path) if is_pipeline(path) else None
+        place = None if found else path
+        made = Run(submit_compiled(cluster, place, found, values, options, trigger=trigger).name, cluster)
+    else:
+        made = Run(submit(cluster, path, notebook, values, options, trigger=trigger).name, cluster)
     return made.wait() if wait else made
 
 
 def get(name: str) -> Run:
     """The run of that name; raises NotFound."""
+    if (there := _elsewhere()) is not None and (run := there.found(name)) is not None:
+        return run
     found = Run(name)
     _ = found.resource
     return found
@@ -413,7 +435,10 @@ def runs(limit: int = 50, state: str | None = None, pipeline: str | None = None)
     """The newest runs first, by state or part of the name where given."""
     cluster = _cluster()
     found = cluster.list("Run", limit=limit, phase=state, text=pipeline)
-    return [Run(resource.name, cluster) for resource in found.items]
+    here = [(resource.created, Run(resource.name, cluster)) for resource in found.items]
+    there = _elsewhere()
+    both = here if there is None else [*here, *there.runs(limit, state, pipeline)]
+    return [run for _, run in sorted(both, key=lambda one: one[0], reverse=True)][:limit]
 
 
 def compare(names: Iterable[str]) -> Comparison:
@@ -426,6 +451,10 @@ def compare(names: Iterable[str]) -> Comparison:
 def _sources(handle: Run) -> dict[str, str]:
     from jupyter_ext.pipelines.debugging import step_cells
 
+    if (own := getattr(handle, "sources", None)) is not None:
+        return dict(own())
+    if steering := _compiled(handle.resource):
+        return dict(steering.sources(_cluster(), handle.resource))
     resource, book = handle.resource, handle.notebook()
     names = [step["name"] for step in resource.spec["pipeline"]["graph"]["steps"]]
     return {name: "\n".join(cell["source"] for cell in step_cells(resource, book, name)) for name in names}
@@ -437,8 +466,15 @@ def delete(name: str) -> None:
 
 
 def gc(*, dry_run: bool = False) -> GcReport:
-    """Remove stored values that no run, version or cached step refers to any more."""
-    return _cluster().gc(dry_run=dry_run)
+    """Remove stored values that no run, version or cached step refers to any more, and environments that no run was in."""
+    from jupyter_ext.pipelines.compiled import collecting
+
+    cluster = _cluster()
+    values = cluster.gc(dry_run=dry_run)
+    made = collecting.collect(cluster, dry_run=dry_run)
+    return values._replace(
+        bytes=values.bytes + made.bytes, environments=made.removed, environments_kept=made.kept
+    )
 
 
 __all__ = ["Run", "compare", "delete", "gc", "get", "run", "runs", "start"]

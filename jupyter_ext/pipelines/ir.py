@@ -17,6 +17,9 @@ from pathlib import Path
 from typing import Any
 
 from jupyter_ext.errors import Invalid, Unfit, Where
+from jupyter_ext.pipelines.compiled.reading import is_compiled
+from jupyter_ext.pipelines.compiled.sdk import document_of, is_pipeline
+from jupyter_ext.pipelines.components import exporting
 from jupyter_ext.pipelines.ir_beside import beside
 from jupyter_ext.pipelines.ir_tasks import TYPES, Tree, Writer
 from jupyter_ext.pipelines.model import Parameter, Pipeline
@@ -44,14 +47,14 @@ class Exported:
 
 
 def compile(  # noqa: A001 - the field's word
-    notebook: str | Path | Mapping[str, Any],
+    notebook: Any,
     output: str | Path | None = None,
     *,
     image: str | None = None,
     parameters: Mapping[str, Any] | None = None,
     **more: Any,
 ) -> str:
-    """The notebook as KFP IR YAML; written to ``output`` too if that is given.
+    """The notebook (or a compiled pipeline, or what the KFP SDK makes) as KFP IR YAML; written to ``output`` too if that is given.
 
     ``parameters`` (or keywords) become the new defaults. ``image`` is what steps run in that name none; without it, the
     notebook's own (Kale's metadata), the image of this server if it tells, else plain Python. Raises Invalid for a notebook that cannot run and
@@ -60,13 +63,31 @@ def compile(  # noqa: A001 - the field's word
     from jupyter_ext.pipelines.graph import check
     from jupyter_ext.pipelines.parameters import bind
 
+    values = {**(parameters or {}), **more}
+    if is_pipeline(notebook) or is_compiled(notebook):
+        return _compiled(notebook, output, image, values)
     pipeline = check(notebook)
     pipeline.require_valid()
-    values = {**(parameters or {}), **more}
     if values:
         pipeline = bind(pipeline, values)
     folder = Path(notebook).parent if isinstance(notebook, str | Path) else None
     text = export(pipeline, image=image, folder=folder).to_text()
+    if output is not None:
+        Path(output).write_text(text, "utf-8")
+    return text
+
+
+def _compiled(source: Any, output: str | Path | None, image: str | None, values: Mapping[str, Any]) -> str:
+    """What the KFP SDK makes, or has made: other defaults are all that can be given to it."""
+    from jupyter_ext.pipelines.compiled import writing
+    from jupyter_ext.pipelines.compiled.reading import load
+
+    if image is not None:
+        raise Invalid("Each component of a compiled pipeline has its image", where=Where(field="image"))
+    found = document_of(source) if is_pipeline(source) else load(source)
+    for problem in found.problems:
+        raise problem
+    text = writing.text(writing.with_defaults(found, values))
     if output is not None:
         Path(output).write_text(text, "utf-8")
     return text
@@ -79,6 +100,7 @@ def to_ir(pipeline: Pipeline, *, image: str | None = None, folder: Path | None =
 
 def export(pipeline: Pipeline, *, image: str | None = None, folder: Path | None = None) -> Exported:
     """Both documents. ``folder`` is where the notebook lies: what steps read from there goes along if it is small."""
+    exporting.refuse(pipeline)
     brought, notes = beside(pipeline, folder)
     tasks = Writer(pipeline, image or str(pipeline.metadata.get("image") or default_image()), brought)
     tasks.write()

@@ -15,29 +15,32 @@ IMPORTS = re.compile(r"^[ \t]*(?:import|from)[ \t]+([A-Za-z_]\w*)", re.MULTILINE
 
 def beside(pipeline: Pipeline, folder: Path | None) -> tuple[dict[str, bytes], list[str]]:
     """Files beside the notebook that steps read or import, and notes on those that are too big to go along."""
-    if folder is None:
-        return {}, []
+    return ({}, []) if folder is None else _packed(folder, wanted(pipeline))
+
+
+def wanted(pipeline: Pipeline) -> dict[str, str]:
+    """Paths relative to the notebook that steps read or import, whether they are there or not, each with a step."""
     written: set[str] = set()
-    wanted: dict[str, str] = {}
+    found: dict[str, str] = {}
     for step in pipeline.steps:
         for effect in step.effects:
             if effect.kind != "file" or effect.detail == ANY or effect.detail.startswith(("/", "~", "..")):
                 continue
             if effect.mode == "r" and effect.detail not in written:
-                wanted.setdefault(effect.detail, step.name)
+                found.setdefault(effect.detail, step.name)
             elif effect.mode == "w":
                 written.add(effect.detail)
         for name in IMPORTS.findall(step.source):
             for place in (f"{name}.py", name):
-                wanted.setdefault(place, step.name)
-    return _packed(folder, wanted)
+                found.setdefault(place, step.name)
+    return found
 
 
-def _packed(folder: Path, wanted: Mapping[str, str]) -> tuple[dict[str, bytes], list[str]]:
+def _packed(folder: Path, names: Mapping[str, str]) -> tuple[dict[str, bytes], list[str]]:
     brought: dict[str, bytes] = {}
     notes: list[str] = []
     room = ir_step.BROUGHT_LIMIT
-    for name, step in wanted.items():
+    for name, step in names.items():
         place = folder / name
         if place.is_dir():
             is_package = (place / "__init__.py").exists()

@@ -21,8 +21,9 @@ from jupyter_ext.pipelines.exchange import CellSource
 from jupyter_ext.pipelines.executed import assemble
 from jupyter_ext.pipelines.loop import LoopTask
 from jupyter_ext.pipelines.model import ANY
+from jupyter_ext.pipelines.plan import plan_of
 from jupyter_ext.pipelines.record import Record
-from jupyter_ext.pipelines.status import DONE, seconds_between
+from jupyter_ext.pipelines.status import DONE, run_reason, seconds_between
 from jupyter_ext.pipelines.task import Task, unpassable_together
 from jupyter_ext.pipelines.versions import RANDOM, Inputs, rests_on, select, stale_because, visible
 from jupyter_ext.pipelines.zygote import Zygote
@@ -87,9 +88,9 @@ def _unkeyed_draw(task: Task, fields: Mapping[str, Any]) -> str:
 
 
 def _began(status: Mapping[str, Any]) -> bool:
-    """Whether the step was given inputs: also one that then was skipped, by its own condition."""
+    """Whether the step was given inputs: also one that then was skipped, by its own condition, or whose pod waits."""
     ran = status["state"] in ("RUNNING", "SUCCEEDED", "FAILED")
-    return ran or (status["state"] == "SKIPPED" and bool(status.get("used")))
+    return ran or (status["state"] in ("SKIPPED", "PENDING") and bool(status.get("used")))
 
 
 def fork_server(cluster: LocalCluster) -> Zygote:
@@ -103,18 +104,11 @@ class Controller:
     def __init__(
         self, cluster: LocalCluster, resource: Resource, stop: threading.Event, early: Zygote | None = None
     ) -> None:
-        # Only now: the fork server is loading beside us.
-        from jupyter_ext.pipelines import graph, notebook, parameters
-        from jupyter_ext.pipelines.submit import with_resources
-
         self.cluster, self.resource, self.stopping = cluster, resource, stop
         spec = resource.spec
         self.source = json.loads(cluster.blobs.read(spec["pipeline"]["digest"]))
         options = spec.get("options", {})
-        plain = graph.analyse(notebook.read(self.source, path=spec["pipeline"]["path"]))
-        plain.require_valid()
-        self.plain = with_resources(plain, options.get("resources") or {})
-        self.pipeline = parameters.bind(self.plain, spec.get("parameters", {}))
+        self.plain, self.pipeline = plan_of(cluster, spec, self.source)
         self.fresh, scope = self._selection(options)
         self.record = Record(cluster, resource, self.plain, scope)
         self.use_cache = options.get("cache", True)
@@ -255,19 +249,11 @@ class Controller:
 
     def _reuse_or_start(self, step: Step, inputs: Inputs) -> bool:
         name = step.name
-        parts = cache.parts_of(
-            step,
-            self.plain,
-            self.resource.spec.get("parameters", {}),
-            inputs.contents,
-            _state_that_counts(step, inputs.hidden),
-        )
+        parts = self._parts(step, inputs)
         used = {"used": dict(inputs.made_by), "usedHidden": dict(inputs.hidden_by)}
         why: dict[str, Any] = {"key": parts.key, "from": None, "differs": [], "text": ""}
         if self._cacheable(step) and not inputs.live:
-            found = cache.look_up(
-                self.cluster.store, self.cluster.blobs, self._scope_key, name, parts, lenient=self.lenient
-            )
+            found = self._cached(name, parts)
             if isinstance(found, cache.Hit):
                 text = f"Reused from run {found.run}: nothing it depends on has changed."
                 why |= {"from": found.run, "text": text}
@@ -281,11 +267,25 @@ class Controller:
             why |= {"differs": list(found.differs), "text": found.text}
         else:
             why["text"] = "The cache was not asked for this step."
-        together = step.foreach is not None and step.foreach.parallel and not inputs.live
-        task = (LoopTask if together else Task)(self, step, inputs, parts)
+        task = self._task(step, inputs, parts)
         if task.begin({"cache": why, **used}):
             self.tasks[name] = task
         return False
+
+    def _parts(self, step: Step, inputs: Inputs) -> cache.Parts:
+        hidden = _state_that_counts(step, inputs.hidden)
+        return cache.parts_of(
+            step, self.plain, self.resource.spec.get("parameters", {}), inputs.contents, hidden
+        )
+
+    def _cached(self, name: str, parts: cache.Parts) -> cache.Hit | cache.Miss:
+        return cache.look_up(
+            self.cluster.store, self.cluster.blobs, self._scope_key, name, parts, lenient=self.lenient
+        )
+
+    def _task(self, step: Step, inputs: Inputs, parts: cache.Parts) -> Task:
+        together = step.foreach is not None and step.foreach.parallel and not inputs.live
+        return (LoopTask if together else Task)(self, step, inputs, parts)
 
     def _cacheable(self, step: Step) -> bool:
         if step.name in self.fresh or step.cache is False:
@@ -308,6 +308,8 @@ class Controller:
 
     def _step_tasks(self) -> None:
         for name, task in list(self.tasks.items()):
+            if self.tasks.get(name) is not task:
+                continue  # one before it had it dropped, to run again
             outcome = task.advance()
             if outcome is None:
                 continue
@@ -323,7 +325,7 @@ class Controller:
             return
         observed = fields.get("observed", {})
         why = "" if task.step.cache else observed.get("why", "") or _unkeyed_draw(task, fields)
-        kept = ("outputs", "deleted", "hidden", "outputsDigest", "metrics", "artifacts")
+        kept = ("outputs", "deleted", "hidden", "outputsDigest", "metrics", "artifacts", "files")
         result = {key: fields[key] for key in kept if key in fields}
         cache.remember(
             self.cluster.store, self._scope_key, task.step.name, task.parts, self.resource.name, result,
@@ -395,6 +397,7 @@ class Controller:
                 )
         else:
             phase = "FAILED" if "FAILED" in states.values() else "SUCCEEDED"
+        registered = self._registered() if phase == "SUCCEEDED" else None
         ended = now()
         error = next((s["error"] | {"step": s["name"]} for s in self.record.all() if s.get("error")), None)
         self.record.save(
@@ -404,7 +407,27 @@ class Controller:
             error=error if phase == "FAILED" else None,
             outputsDigest=self._executed(),
             environment=environment,
+            **self._told(registered),
         )
+
+    def _told(self, registered: dict[str, Any] | None) -> dict[str, Any]:
+        """What the run's status says of the model."""
+        if not registered:
+            return {}
+        from jupyter_ext.registry.made import sentence
+
+        reason = f"{run_reason('SUCCEEDED', self.record.all())} {sentence(registered)}"
+        return {"registered": registered, "reason": reason}
+
+    def _registered(self) -> dict[str, Any] | None:
+        """Register the model where that was asked for; what the status says of it."""
+        asked = self.resource.spec["options"].get("register")
+        if not asked:
+            return None
+        from jupyter_ext.registry.made import at_end_of
+
+        self.record.save(reason="Registering the model.")
+        return at_end_of("Run", self.resource.name, asked)
 
     def _executed(self) -> str:
         sources = {
@@ -433,6 +456,8 @@ class Controller:
             if self.record.position[s.name] > place and s.name in self.record.scope
         ]
         names = {read for step in later for read in step.reads}
+        asked = (self.resource.spec["options"].get("register") or {}).get("value")
+        names |= {asked} if asked else set()
         return (ANY,) if ANY in names else tuple(sorted(names | set(self.plain.metrics)))
 
     def log_path(self, unit: str, attempt: int) -> Path:

@@ -152,6 +152,7 @@ class PipelineMagics(Magics):
     @argument("--only", metavar="STEP", help="run this step alone")
     @argument("--no-cache", action="store_true", help="take no result of an earlier run")
     @argument("--limit", action="append", default=[], metavar="STEP:RESOURCE:AMOUNT", help="for this run")
+    @argument("--register", metavar="MODEL[@ALIAS][=VALUE]", help="register a value as this model at its end")
     @argument("--wait", action="store_true", help="come back only when the run has finished")
     @argument("-o", "--output", metavar="FILE", help="file to write (compile)")
     @no_var_expand
@@ -187,7 +188,7 @@ class PipelineMagics(Magics):
             sys.stdout.write("%pipeline run does nothing inside a run.\n")
             return None
         from jupyter_ext import pipelines
-        from jupyter_ext.pipelines.snippets import read_limits
+        from jupyter_ext.pipelines.snippets import read_limits, read_register
 
         return pipelines.run(
             path,
@@ -196,6 +197,7 @@ class PipelineMagics(Magics):
             only=args.only,
             cache=not args.no_cache,
             resources=read_limits(args.limit),
+            register=read_register(args.register),
             wait=args.wait,
         )
 

@@ -1,9 +1,4 @@
-"""Schedules: a notebook that runs by the clock.
-
-A schedule is a resource (``RecurringRun``, as upstream calls it) with a process of its own that sleeps until
-the next time is due. There is no daemon: whoever looks at the cluster first after a restart of the machine
-starts the process again, and times missed meanwhile are left out unless the schedule says to catch up.
-"""
+"""Schedules: a notebook, or a compiled pipeline, that runs by the clock. The resource is a ``RecurringRun``, as upstream calls it."""
 
 from __future__ import annotations
 
@@ -15,24 +10,24 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from jupyter_ext.cluster import discover
+from jupyter_ext.cluster.local import schedule as clockwork
 from jupyter_ext.cluster.resource import Resource, make_name, valid_name
-from jupyter_ext.errors import Conflict, Invalid, KubeflowError, Where
+from jupyter_ext.errors import Conflict, Invalid, Where
 from jupyter_ext.pipelines import graph, parameters
 from jupyter_ext.pipelines import notebook as notebooks
+from jupyter_ext.pipelines.compiled import submit as compiled
+from jupyter_ext.pipelines.compiled.reading import is_compiled
 from jupyter_ext.pipelines.handle import Run
 from jupyter_ext.pipelines.submit import require_fit, submit
 
 if TYPE_CHECKING:
     import threading
 
-    from cronsim import CronSim
-
     from jupyter_ext.cluster.local import LocalCluster
+    from jupyter_ext.pipelines.kfp.schedules import Schedules
 
 KIND = "RecurringRun"
 CONTROLLER = "jupyter_ext.pipelines.recurring:reconcile"
-LOOK_SECONDS = 1.0
-"""How often a sleeping schedule looks whether it was paused, changed or deleted."""
 
 
 def schedule(
@@ -47,15 +42,20 @@ def schedule(
     catchup: bool = False,
     **more: object,
 ) -> Resource:
-    """Run a notebook by the clock: ``cron`` has five fields, or six with seconds first as in KFP.
+    """Run a notebook or a compiled pipeline by the clock: ``cron`` has five fields, or six with seconds first as in KFP.
 
-    The notebook is read anew each time. Raises Invalid for a bad expression, time zone, notebook or parameter,
+    The file is read anew each time. Raises Invalid for a bad expression, time zone, notebook or parameter,
     Conflict if there is a schedule of that name.
     """
+    if (there := _elsewhere()) is not None:
+        return there.schedule(
+            path, cron, name=name, given={**(parameters or {}), **more}, timezone=timezone, enabled=enabled,
+            max_concurrency=max_concurrency, catchup=catchup,
+        )  # fmt: skip
     cluster = _cluster()
     values = {**(parameters or {}), **more}
     full = Path(path).expanduser().resolve()
-    _ = times(cron, timezone, datetime.now(UTC))
+    _ = clockwork.first(cron, timezone, datetime.now(UTC))
     _require_runnable(cluster, full, values)
     if max_concurrency < 1:
         raise Invalid("At least one run must be allowed at a time", where=Where(field="maxConcurrency"))
@@ -86,23 +86,34 @@ def _start(cluster: LocalCluster, resource: Resource, folder: Path) -> Resource:
 
 def schedules() -> list[Resource]:
     """Every schedule, the newest first."""
-    return list(_cluster().list(KIND).items)
+    here = list(_cluster().list(KIND).items)
+    there = _elsewhere()
+    return (
+        here
+        if there is None
+        else sorted([*here, *there.schedules()], key=lambda one: one.created, reverse=True)
+    )
 
 
 def schedule_set(name: str, *, enabled: bool) -> Resource:
     """Pause a schedule or let it go on; times missed while paused are left out."""
+    if (there := _elsewhere()) is not None and there.has_schedule(name):
+        return there.schedule_set(name, enabled=enabled)
     cluster = _cluster()
 
     def change(found: Resource) -> Resource:
         spec = {**found.spec, "enabled": enabled}
-        status = {**found.status, "lastTime": _text(datetime.now(UTC)), "nextTime": None}
-        return found.with_(spec=spec, status=status)
+        return found.with_(spec=spec, status=clockwork.anew(found))
 
-    return cluster.store.update(KIND, name, change)
+    found = cluster.store.update(KIND, name, change)
+    clockwork.wake(cluster, found)
+    return found
 
 
 def schedule_run(name: str) -> Run:
     """Run it now, beside its times."""
+    if (there := _elsewhere()) is not None and there.has_schedule(name):
+        return there.schedule_run(name)
     cluster = _cluster()
     return _fire(cluster, cluster.get(KIND, name), None)
 
@@ -111,6 +122,9 @@ def schedule_delete(name: str) -> None:
     """Remove the schedule; runs that it made stay."""
     from jupyter_ext.cluster.local import workload
 
+    if (there := _elsewhere()) is not None and there.has_schedule(name):
+        there.schedule_delete(name)
+        return
     cluster = _cluster()
     found = cluster.get(KIND, name)
     cluster.delete(KIND, name)
@@ -124,89 +138,46 @@ def tick(cluster: LocalCluster) -> None:
     sweep(cluster)
 
 
-def times(cron: str, timezone: str | None, after: datetime) -> CronSim:
-    """The due times after ``after``; raises Invalid naming what is wrong with expression or zone."""
-    from zoneinfo import ZoneInfo
-
-    from cronsim import CronSim, CronSimError
-
-    fields = cron.split()
-    if len(fields) not in (5, 6):
-        raise Invalid(
-            f"A schedule has five fields (minute hour day month weekday), {cron!r} has {len(fields)}",
-            where=Where(field="cron"),
-            hint="For example 0 6 * * 1-5 is six o'clock on working days.",
-        )
-    if len(fields) == 6:
-        if fields[0] not in ("0", "00"):
-            raise Invalid(
-                f"Seconds other than 0 are not kept, {cron!r} has {fields[0]!r}", where=Where(field="cron")
-            )
-        fields = fields[1:]
-    try:
-        zone = ZoneInfo(timezone) if timezone else datetime.now().astimezone().tzinfo
-        return CronSim(" ".join("*" if field == "?" else field for field in fields), after.astimezone(zone))
-    except CronSimError as error:
-        raise Invalid(f"{cron!r} is no schedule: {error}", where=Where(field="cron")) from error
-    except (KeyError, ValueError, OSError) as error:
-        raise Invalid(
-            f"There is no time zone {timezone!r}",
-            where=Where(field="timezone"),
-            hint="For example Europe/Berlin.",
-        ) from error
-
-
 def reconcile(cluster: LocalCluster, resource: Resource, stop: threading.Event) -> None:
-    """The schedule's process: wait, run, wait again, until it is deleted."""
-    while not stop.is_set():
-        found = cluster.store.find(KIND, resource.name)
-        if found is None or found.uid != resource.uid:
-            return
-        try:
-            _look(cluster, found)
-        except KubeflowError as error:
-            _say(cluster, found, phase="FAILED" if found.spec["enabled"] else "PAUSED", reason=str(error))
-        stop.wait(LOOK_SECONDS)
+    """The entry point of a schedule's process."""
+    clockwork.reconcile(Notebook(), cluster, resource, stop)
 
 
-def _look(cluster: LocalCluster, found: Resource) -> None:
-    now = datetime.now(UTC)
-    if not found.spec["enabled"]:
-        _say(cluster, found, phase="PAUSED", reason="Paused.", nextTime=None)
-        return
-    last = datetime.fromisoformat(found.status.get("lastTime") or found.created or _text(now))
-    due = next(times(found.spec["cron"], found.spec["timezone"], last))
-    if due > now:
-        running = len(_active(cluster, found))
-        reason = f"{running} running." if running else "Waiting for the next time."
-        _say(cluster, found, phase="RUNNING", reason=reason, nextTime=_text(due), lastTime=_text(last))
-        return
-    if not found.spec["catchup"]:
-        # Of several missed times only the latest is run.
-        for later in times(found.spec["cron"], found.spec["timezone"], due):
-            if later > now:
-                break
-            due = later
-    active = _active(cluster, found)
-    if len(active) >= found.spec["maxConcurrency"]:
-        text = f"A time is due, but {active[0].name} is still running."
-        _say(cluster, found, phase="RUNNING", reason=text)
-        return
-    try:
-        made = _fire(cluster, found, due)
-        _say(
-            cluster, found, phase="RUNNING", reason="", lastTime=_text(due), lastRun=made.name, lastError=None
+class Notebook(clockwork.Schedule):
+    """A schedule that runs a notebook."""
+
+    kind = KIND
+
+    def terms(self, found: Resource) -> clockwork.Terms:
+        """What it asks for."""
+        spec = found.spec
+        return clockwork.Terms(
+            spec["cron"], spec["timezone"], spec["enabled"], spec["maxConcurrency"], catchup=spec["catchup"]
         )
-    except KubeflowError as error:
-        _say(cluster, found, phase="RUNNING", reason=f"The last time failed: {error}", lastTime=_text(due),
-             lastError=str(error))  # fmt: skip
+
+    def active(self, cluster: LocalCluster, found: Resource) -> list[Resource]:
+        """Its runs that go on."""
+        trigger = f"schedule:{found.name}"
+        waiting = [
+            r for phase in ("PENDING", "RUNNING", "CANCELING") for r in cluster.list("Run", phase=phase).items
+        ]
+        return [resource for resource in waiting if resource.spec.get("trigger") == trigger]
+
+    def fire(self, cluster: LocalCluster, found: Resource, due: datetime | None) -> str:
+        """Start a run."""
+        return _fire(cluster, found, due).name
+
+    def words(self, fields: dict[str, Any]) -> dict[str, Any]:
+        """``lastRun`` is the name of a run."""
+        name = fields.pop("started", None)
+        return {**fields, "lastRun": name} if name else fields
 
 
 def _fire(cluster: LocalCluster, found: Resource, due: datetime | None) -> Run:
-    # The name is made of the due time: two processes that both think it is due make one run.
-    name = f"{found.name[:45]}-{due.astimezone(UTC):%Y%m%d%H%M}" if due is not None else None
+    name = f"{found.name[:45]}-{clockwork.stamp(due)}" if due is not None else None
+    start = compiled.submit if is_compiled(found.spec["path"]) else submit
     try:
-        made = submit(
+        made = start(
             cluster, found.spec["path"], None, found.spec["parameters"], {"cache": True},
             trigger=f"schedule:{found.name}", name=name,
         )  # fmt: skip
@@ -215,33 +186,27 @@ def _fire(cluster: LocalCluster, found: Resource, due: datetime | None) -> Run:
     return Run(made.name, cluster)
 
 
-def _active(cluster: LocalCluster, found: Resource) -> list[Resource]:
-    trigger = f"schedule:{found.name}"
-    waiting = [
-        r for phase in ("PENDING", "RUNNING", "CANCELING") for r in cluster.list("Run", phase=phase).items
-    ]
-    return [resource for resource in waiting if resource.spec.get("trigger") == trigger]
-
-
-def _say(cluster: LocalCluster, found: Resource, **fields: Any) -> None:
-    def write(current: Resource) -> Resource | None:
-        status = {**current.status, **fields}
-        return current.with_(status=status) if status != current.status else None
-
-    if cluster.store.find(KIND, found.name) is not None:
-        cluster.store.update(KIND, found.name, write)
-
-
 def _require_runnable(cluster: LocalCluster, path: Path, values: Mapping[str, object]) -> None:
+    if is_compiled(path):
+        compiled.prepare(cluster, path, None, values, {})
+        return
     pipeline = graph.analyse(notebooks.read(path))
     pipeline.require_valid()
     parameters.bind(pipeline, dict(values))
     require_fit(cluster, pipeline)
 
 
-def _text(moment: datetime) -> str:
-    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
-
-
 def _cluster() -> LocalCluster:
     return discover.current()
+
+
+def _elsewhere() -> Schedules | None:
+    """The Kubeflow Pipelines server that keeps schedules; None for this machine."""
+    from jupyter_ext.pipelines.kfp.place import server
+
+    found = server()
+    if found is None:
+        return None
+    from jupyter_ext.pipelines.kfp.schedules import Schedules
+
+    return Schedules(found)

@@ -73,6 +73,10 @@ def begin(cluster: LocalCluster, run: Run) -> Run:
     options = {**spec["options"], "cache": False, "from": None, "lenient": False}
     values = {name: spec["parameters"][name] for name in spec.get("given", ()) if name in spec["parameters"]}
     path = spec["pipeline"]["path"] or None
+    if "format" in spec["pipeline"]:
+        from jupyter_ext.pipelines.compiled import steering
+
+        return Handle(steering.again(cluster, resource, {"cache": False}, "reproduce").name, cluster)
     made = submit(cluster, path, run.notebook(), values, options, trigger="reproduce", resumes=run.name)
     return Handle(made.name, cluster)
 

@@ -15,6 +15,7 @@ import math
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import IO, Any, Protocol
 
 from jupyter_ext.cluster.local.blobs import PREFIX, Blobs
@@ -26,6 +27,12 @@ LITERAL_BYTES = 1024
 _JSON_ITEMS = 4096
 _LONG_INT = 10**600
 """Beyond this, Python refuses to write an integer in decimal, or is slow."""
+
+
+SPARK = "jupyter_ext.spark.handing"
+"""Reads and writes frames and sessions of Spark; loaded for those only."""
+FOREIGN = ("spark", "spark-session")
+"""Formats that are read there."""
 
 
 class Content(Protocol):
@@ -66,6 +73,10 @@ def content_of(obj: Any) -> tuple[str, Content] | None:
         return "table", _Table(obj)
     if kind == "polars" and type(obj) is sys.modules["polars"].DataFrame and _plain_polars(obj):
         return "polars", _Polars(obj)
+    if kind == "pyspark" or type(obj).__module__ == SPARK:
+        handing = importlib.import_module(SPARK)
+        form = handing.fits(obj)
+        return (form, handing.Content(obj)) if form else None
     return None
 
 
@@ -123,6 +134,12 @@ FORMATS = {
     "table": Format(_read_table, _unchanging),
     "polars": Format(_read_polars, lambda frame: None),  # noqa: ARG005 - only its content tells
 }
+
+
+def read_foreign(serializer: str, path: Path) -> Any:
+    """A frame of Spark, or the session of this step."""
+    handing = importlib.import_module(SPARK)
+    return handing.read(path) if serializer == "spark" else handing.read_session()
 
 
 # Plain data and modules

@@ -152,6 +152,8 @@ class StepShell(InteractiveShell):
             displayhook_class=_ResultHook,
         )
         self.kernel = _Kernel(self)
+        self.is_stopped: Callable[[], bool] = lambda: False
+        """Whether the step was told to stop: IPython swallows an interrupt that comes while it prepares a cell."""
         self.db: dict[str, Any] = {}
         self.enable_html_pager = True
 
@@ -226,6 +228,12 @@ class StepShell(InteractiveShell):
         """Tell how cells are called in tracebacks: id to index."""
         self.compile.places.update({CELL_FILE.format(key): index for key, index in cells.items()})
 
+    async def run_code(self, code_obj: Any, result: Any = None, *, async_: bool = False) -> Any:
+        """Execute one statement, unless the step was told to stop before it began."""
+        if self.is_stopped():
+            raise KeyboardInterrupt
+        return await super().run_code(code_obj, result, async_=async_)  # type: ignore[no-untyped-call]
+
     async def execute(self, source: str, cell_id: str) -> Any:
         """Execute a cell; returns IPython's ExecutionResult. Needs a running event loop."""
         failure = None
@@ -256,9 +264,6 @@ class StepShell(InteractiveShell):
 
 # pandas, tqdm, rich and plotly tell a notebook from a terminal by the name of the shell's class.
 StepShell.__name__ = StepShell.__qualname__ = "ZMQInteractiveShell"
-
-
-StepShell.__name__ = "ZMQInteractiveShell"  # libraries ask for this name to know that rich output is shown
 
 
 _HERE = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep  # noqa: PTH100, PTH120 - compared as text

@@ -13,7 +13,7 @@ from typing import Any
 from jupyter_ext.errors import Invalid, Where
 
 Options = Mapping[str, Any]
-"""Members ``from``, ``only``, ``cache`` and ``resources`` (``{step: {"cpu": "2"}}``); each may be missing."""
+"""Members ``from``, ``only``, ``cache``, ``resources`` (``{step: {"cpu": "2"}}``) and ``register``; each may be missing."""
 Resources = Mapping[str, Mapping[str, str]]
 
 
@@ -30,7 +30,10 @@ def python(path: str, parameters: Mapping[str, Any], options: Options) -> str:
     """Two lines of Python."""
     arguments = [repr(path)]
     # A parameter may have the name of an option of run(), or one that is no Python name.
-    taken = {"path", "parameters", "from_", "only", "cache", "wait", "notebook", "trigger", "resources"}
+    taken = {
+        *("path", "parameters", "from_", "only", "cache", "wait", "notebook", "trigger", "resources"),
+        "register",
+    }
     if all(name.isidentifier() and name not in taken for name in parameters):
         arguments += [f"{name}={value!r}" for name, value in parameters.items()]
     else:
@@ -43,6 +46,8 @@ def python(path: str, parameters: Mapping[str, Any], options: Options) -> str:
         arguments.append("cache=False")
     if options.get("resources"):
         arguments.append(f"resources={ {step: dict(asked) for step, asked in options['resources'].items()} }")
+    if options.get("register"):
+        arguments.append(f"register={options['register']!r}")
     return f"import jupyter_ext as kf\nrun = kf.pipelines.run({', '.join(arguments)})"
 
 
@@ -65,6 +70,10 @@ def _flags(parameters: Mapping[str, Any], options: Options) -> list[str]:
             words += [f"--{name}", str(options[name])]
     if options.get("cache") is False:
         words.append("--no-cache")
+    if options.get("register"):
+        from jupyter_ext.registry.made import word
+
+        words.append(f"--register={word(options['register'], value=True)}")
     limits: Resources = options.get("resources") or {}
     return words + [
         word
@@ -99,6 +108,14 @@ def read_limits(texts: Iterable[str]) -> dict[str, dict[str, str]]:
             )
         found.setdefault(parts[0], {})[parts[1]] = parts[2]
     return found
+
+
+def read_register(text: str | None) -> dict[str, str] | str | None:
+    """Read MODEL[@ALIAS][=VALUE], or JSON; what is wrong with it is said by whom it is for."""
+    if text is None or text.lstrip().startswith("{"):
+        return text
+    model, _, value = text.partition("=")
+    return {"model": model, **({"value": value} if value else {})}
 
 
 def value_text(value: object) -> str:

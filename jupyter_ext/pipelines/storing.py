@@ -189,7 +189,8 @@ class Saving:
             content = (
                 None if key in self._anchors or memory_of(obj) is not None else serializers.content_of(obj)
             )
-            if content is None or (limited and not self._affordable(obj)):
+            lazy = content is not None and content[0] in serializers.FOREIGN
+            if content is None or (limited and (lazy or not self._affordable(obj))):
                 others += group if content is None else ()
                 continue
             stored = serializers.store(self.values.blobs, content[1])

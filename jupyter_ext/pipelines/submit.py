@@ -12,8 +12,11 @@ from typing import TYPE_CHECKING, Any
 
 from jupyter_ext.cluster.resource import Resource, make_name
 from jupyter_ext.errors import Conflict, Invalid, Unfit, Where
-from jupyter_ext.pipelines import graph, parameters, settings
+from jupyter_ext.pipelines import graph, parameters, registering, settings
 from jupyter_ext.pipelines import notebook as notebooks
+from jupyter_ext.pipelines.kube import place as places
+from jupyter_ext.pipelines.kube import workspace
+from jupyter_ext.pipelines.plan import Plan, keep
 from jupyter_ext.pipelines.task import lease_request
 
 if TYPE_CHECKING:
@@ -21,6 +24,7 @@ if TYPE_CHECKING:
     from jupyter_ext.pipelines.model import Pipeline
 
 CONTROLLER = "jupyter_ext.pipelines.local:reconcile"
+ON_CLUSTER = "jupyter_ext.pipelines.kube.controller:reconcile"
 
 
 def submit(
@@ -34,7 +38,7 @@ def submit(
     resumes: str | None = None,
     name: str | None = None,
 ) -> Resource:
-    """Check the notebook, create the run's resource and start its process.
+    """Check the notebook, decide where its steps run (this machine, or Jobs of the chosen cluster), create the run's resource and start its process.
 
     ``path`` names the notebook and its folder is the working directory; ``content`` is its unsaved state where
     there is one. Raises Invalid, with cell and line, for a notebook that cannot run; Unfit for resources that
@@ -50,7 +54,10 @@ def submit(
     pipeline = with_resources(pipeline, options.get("resources") or {})
     bound = parameters.bind(pipeline, dict(values))
     _require_steps(pipeline, options)
-    require_fit(cluster, pipeline)
+    if (place := places.chosen(pipeline)) is None:
+        require_fit(cluster, pipeline)
+    if options.get("register"):
+        options = {**options, "register": registering.checked(pipeline, options["register"])}
     folder = Path(path).expanduser().resolve().parent if path else Path.cwd()
     stem = Path(path).stem if path else pipeline.name
     digest = cluster.blobs.put_bytes(
@@ -65,6 +72,7 @@ def submit(
             "name": pipeline.name,
             "path": full,
             "digest": digest,
+            "plan": keep(cluster, Plan(pipeline, bound)),
             "graph": pipeline.to_dict(sources=False),
         },
         "parameters": {p.name: p.default for p in bound.parameters},
@@ -73,12 +81,13 @@ def submit(
         "trigger": trigger,
         "resumes": resumes,
         **({"inside": inside.uid} if inside is not None else {}),
+        **(workspace.spec(cluster, pipeline, folder if path else None, place) if place else {}),
     }
     resource = Resource.new("Run", name or make_name(_slug(stem)), spec, namespace=cluster.namespace)
     resource = replace(
         resource, labels={"pipeline": _slug(stem)}, status={"phase": "PENDING", "reason": "Starting."}
     )
-    return start(cluster, resource, folder)
+    return start(cluster, resource, folder, CONTROLLER if place is None else ON_CLUSTER)
 
 
 def with_resources(pipeline: Pipeline, asked: Mapping[str, Mapping[str, str]]) -> Pipeline:
@@ -99,20 +108,20 @@ def _amounts(step: str, amounts: Mapping[str, str]) -> dict[str, str]:
         raise Invalid(error.what, where=where, hint=error.hint) from error
 
 
-def start(cluster: LocalCluster, resource: Resource, folder: Path) -> Resource:
+def start(cluster: LocalCluster, resource: Resource, folder: Path, controller: str = CONTROLLER) -> Resource:
     """Create the resource and its workload in one transaction, then the process."""
     from jupyter_ext.cluster.local.shim import AHEAD
     from jupyter_ext.cluster.local.workload import submit as submit_workload
     from jupyter_ext.pipelines import cache, early
 
     env = {}
-    if not cache.probable(cluster.store, resource.spec):
+    if controller == CONTROLLER and not cache.probable(cluster.store, resource.spec):
         env = {AHEAD: early.FUNCTION, **early.environment(os.environ)}
 
     return submit_workload(
         cluster,
         resource,
-        CONTROLLER,
+        controller,
         restart="OnFailure",
         cwd=folder,
         env=env,

@@ -97,11 +97,14 @@ class Task:
 
     def __init__(self, controller: Controller, step: Step, inputs: Inputs, parts: Parts) -> None:
         self.controller, self.step, self.inputs, self.parts = controller, step, inputs, parts
-        self._lease_request = lease_request(step)
+        self._lease_request = self._needs(step)
         self._running: dict[int | None, Execution] = {}
         self._attempt = 0
         self._not_before: float | None = None
         self._fields: dict[str, Any] = {}
+
+    def _needs(self, step: Step) -> Request:
+        return lease_request(step)
 
     @property
     def waiting(self) -> bool:

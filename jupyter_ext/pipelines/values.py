@@ -41,7 +41,7 @@ class Instance:
         """Whether a step could change it."""
         if self.ref.serializer == "json":
             return type(self.roots[SINGLE]) in (list, dict)
-        return self.ref.serializer not in ("module", "table")
+        return self.ref.serializer not in ("module", "table", *serializers.FOREIGN)
 
     @property
     def has_parts(self) -> bool:
@@ -121,6 +121,9 @@ class Values:
     def _read(self, ref: ValueRef) -> Instance:
         if ref.serializer in ("json", "module"):
             return Instance(ref, {SINGLE: serializers.read_literal(ref.serializer, ref.literal or "null")})
+        if ref.serializer in serializers.FOREIGN:
+            path = self.blobs.path(ref.digest)
+            return Instance(ref, {SINGLE: serializers.read_foreign(ref.serializer, path)})
         mapping = None if ref.literal is not None else Mapping.of(self.blobs.path(ref.digest))
         if ref.serializer == "pickle":
             source = serializers.literal_bytes(ref.literal or "") if mapping is None else mapping.memory

@@ -204,7 +204,8 @@ class Task:
         """Write the state, metrics and reports."""
         step, namespace = self.step, self.cells.namespace
         state = self.exchange.output("state")
-        for name, metadata in reports.metadata(step, namespace, self.cells.shown).items():
+        reported = reports.metadata(step, namespace, self.cells.shown)
+        for name, metadata in reported.items():
             self.exchange.describe(name, metadata)
         if state is None:
             return
@@ -212,6 +213,7 @@ class Task:
         step = {**step, "exports": [*step["exports"], *names]}
         manifest = self.leaving.write(state, step, self.order, self.cells.new_names())
         manifest["files"] = self._written_files(state)
+        manifest["metrics"] = reported["metrics"]
         self.leaving.finish(state, manifest, self.placed)
         self.exchange.describe("state", {"step": step["name"], "names": ", ".join(_names(manifest))})
 

@@ -226,6 +226,9 @@ NETWORK_PACKAGES = frozenset(
     ],
 )
 
+LASTING_SERVICES = ("jupyter_ext.registry.", "jupyter_ext.serving.")
+"""What these do, and the objects they give, lasts outside of the run and is seen by whoever asks next."""
+
 SEEDERS = frozenset(
     [
         "numpy.random.seed",

@@ -117,7 +117,7 @@ def test_everything_ends_with_the_controller(tmp_path):
     controller.kill()
     controller.wait()
     controller.stdout.close()
-    _, alive = psutil.wait_procs(family, timeout=10)
+    _, alive = psutil.wait_procs(family, timeout=60)
     assert alive == []
 
 
@@ -205,3 +205,14 @@ def test_stop_signals_to_the_group_reach_steps_not_the_server(tmp_path):
         assert handle.wait(20).state == "CANCELED"
         again = zygote.run(replace(request, cells=(CellSource(1, "a", "x = 1"),)))
         assert again.wait(20).state == "SUCCEEDED"
+
+
+def test_a_stop_that_comes_while_a_cell_is_prepared_is_not_lost(tmp_path):
+    """IPython swallows an interrupt in what it calls before a cell."""
+    hook = (
+        "import os, signal, time\n"
+        "get_ipython().events.register('pre_run_cell', lambda _: os.kill(os.getpid(), signal.SIGTERM))"
+    )
+    with Zygote(tmp_path) as zygote:
+        cells = (CellSource(1, "a", hook), CellSource(2, "b", "time.sleep(60)"))
+        assert zygote.run(StepRequest("r", "s", cells=cells)).wait(20).state == "CANCELED"

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from jupyter_ext.cluster.local import LocalCluster, locks
+from jupyter_ext.cluster.local import LocalCluster, locks, schedule
 from jupyter_ext.errors import Conflict, Invalid, NotFound
 from jupyter_ext.pipelines import recurring
 from tests.pipelines.runs.notebooks import SECONDS, Write
@@ -27,7 +27,7 @@ NOON = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
     ],
 )
 def test_times(cron: str, zone: str, expected: str) -> None:
-    assert next(recurring.times(cron, zone, NOON)).isoformat() == expected
+    assert next(schedule.times(cron, zone, NOON)).isoformat() == expected
 
 
 @pytest.mark.parametrize(
@@ -41,7 +41,7 @@ def test_times(cron: str, zone: str, expected: str) -> None:
 )
 def test_bad_times_are_one_sentence(cron: str, zone: str, said: str) -> None:
     with pytest.raises(Invalid, match=said):
-        recurring.times(cron, zone, NOON)
+        schedule.times(cron, zone, NOON)
 
 
 def test_a_schedule_survives_its_process_and_can_be_paused(write: Write, cluster: LocalCluster) -> None:

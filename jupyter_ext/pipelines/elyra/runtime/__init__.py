@@ -1,0 +1,1 @@
+"""What is in the process of a node."""

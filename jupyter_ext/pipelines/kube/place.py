@@ -1,0 +1,177 @@
+"""Where a run's steps go: this machine, or Jobs of the chosen cluster; and all that a restarted run must know of it."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Final
+
+from jupyter_ext.errors import Invalid, KubeflowError, Unavailable, Unfit, Where
+
+if TYPE_CHECKING:
+    from jupyter_ext.cluster.kube import KubeCluster
+    from jupyter_ext.pipelines.model import Pipeline
+    from jupyter_ext.store import Store
+
+IMAGE: Final = "JUPYTER_KUBEFLOW_JOB_IMAGE"
+"""The image of steps that name none; it must have jupyter_ext and what the notebook imports."""
+ACCOUNT: Final = "JUPYTER_KUBEFLOW_SERVICE_ACCOUNT"
+CLAIM: Final = "JUPYTER_KUBEFLOW_STORE_CLAIM"
+"""The PersistentVolumeClaim that pods mount where the store is a folder (``file://``)."""
+STORE: Final = "JUPYTER_KUBEFLOW_STORE"
+STEP: Final = "JUPYTER_KUBEFLOW_STEP"
+"""Set in the pod of a step: what it starts runs in that pod, or asks for a place of its own."""
+INSIDE: Final = "JUPYTER_KUBEFLOW_WORKLOAD"
+_PROFILES_ACCOUNT: Final = "default-editor"
+"""The service account that Kubeflow's profiles have for work."""
+_HERE: Final = "To run it on this machine instead: kf.cluster.use('local')."
+_IMAGE: Final = re.compile(r"[A-Za-z0-9][\w./:@-]{0,500}")
+_NAME: Final = re.compile(r"[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?")
+
+
+def chosen(pipeline: Pipeline) -> dict[str, Any] | None:
+    """What the run's spec says of its place; None for this machine.
+
+    Raises Unavailable for a chosen cluster whose pods could not be given their code, Unfit for what a Job cannot do.
+    """
+    from jupyter_ext.cluster import discover
+
+    if os.environ.get(STEP) or os.environ.get(INSIDE):
+        return None
+    found = discover.place()
+    if found.kind != "kubernetes":
+        return None
+    cluster = discover.remote()
+    assert cluster is not None
+    try:
+        place = {
+            "kind": "jobs",
+            "context": found.context,
+            "kubeconfig": found.kubeconfig or _kubeconfig(),
+            "namespace": cluster.namespace,
+            "cluster": cluster.access.name,
+            **_store(cluster.name),
+            "image": _image(pipeline, cluster.name),
+        }
+        account = _account(cluster)
+        require_allowed(cluster, place | {"serviceAccount": account}, pipeline)
+    except KubeflowError:
+        if found.is_chosen:
+            raise
+        return None  # in a pod whose cluster cannot do it, this container does it
+    return {key: value for key, value in {**place, "serviceAccount": account}.items() if value}
+
+
+def require_allowed(cluster: KubeCluster, place: Mapping[str, Any], pipeline: Pipeline) -> None:
+    """Ask the API server whether it would take the Jobs, without making any. Raises what it says."""
+    from jupyter_ext.pipelines.kube import manifest
+
+    told = manifest.Told("dry-run", "dry-run", "dry-run", 1, "dry-run")
+    for step in pipeline.steps:
+        body = manifest.job(place, step, told, {})
+        path = f"/apis/batch/v1/namespaces/{cluster.namespace}/jobs"
+        try:
+            cluster.transport.ask(
+                "POST", path, body, query={"dryRun": "All", "fieldValidation": "Strict"}, repeat=True
+            )
+        except KubeflowError as error:
+            where = Where(object=f"step {step.name}", field=error.where.field if error.where else None)
+            raise type(error)(error.what, where=where, hint=f"{error.hint or ''} {_HERE}".strip()) from error
+        if not (step.resources or step.image or step.labels or step.annotations or step.env):
+            return  # the others are alike, or ask for more than this one: their Jobs say so
+
+
+def opened(place: Mapping[str, Any]) -> tuple[KubeCluster, Store]:
+    """The cluster and the store of a run, whatever this process uses. Raises Unavailable for what is not there any more."""
+    cluster = cluster_of(place)
+    return cluster, store_of(place, cluster)
+
+
+def cluster_of(place: Mapping[str, Any]) -> KubeCluster:
+    """The cluster of a run."""
+    from jupyter_ext.cluster import discover
+    from jupyter_ext.cluster.kube import KubeCluster
+    from jupyter_ext.cluster.kube.access import of_kubeconfig, of_pod
+
+    if not place.get("context"):
+        return KubeCluster(of_pod(discover.SERVICE_ACCOUNT.parent, place["namespace"]))
+    return KubeCluster(of_kubeconfig(place["context"], place["namespace"], place.get("kubeconfig") or None))
+
+
+def store_of(place: Mapping[str, Any], cluster: KubeCluster | None = None) -> Store:
+    """The store of a run, with the credentials of the namespace that it runs in."""
+    from jupyter_ext import store
+
+    settings = place.get("settings") or {}
+    if place["store"].startswith("file:"):
+        return store.at(place["store"])
+    return store.at(
+        place["store"], secret=place.get("secret"), settings=settings, cluster=cluster or cluster_of(place)
+    )
+
+
+def _kubeconfig() -> str:
+    told = os.environ.get("KUBECONFIG", "")
+    return "" if os.pathsep in told else told
+
+
+def _store(cluster: str) -> dict[str, Any]:
+    from jupyter_ext import store
+
+    found = store.default()
+    if found is None:
+        raise Unavailable(
+            f"Steps on {cluster} need a store of artifacts that their pods can reach",
+            where=Where(field=STORE),
+            hint=f"Set {STORE}=s3://BUCKET/PREFIX (or gs://, abfs://, a mounted claim's file:///FOLDER). {_HERE}",
+        )
+    claim = os.environ.get(CLAIM, "").strip()
+    if found.url.startswith("file:"):
+        if not claim:
+            raise Unavailable(
+                f"The store {found.url} is a folder, and pods on {cluster} have no such folder",
+                where=Where(field=CLAIM),
+                hint=f"Name the claim that is mounted there: {CLAIM}=NAME. {_HERE}",
+            )
+        if not _NAME.fullmatch(claim):
+            raise Invalid(f"{claim[:80]!r} cannot be a claim's name", where=Where(field=CLAIM))
+        return {"store": found.url, "claim": claim}
+    found.pod_environment()  # raises for credentials that only this machine has
+    return {"store": found.url, "secret": found.secret, "settings": dict(found.settings)}
+
+
+def _image(pipeline: Pipeline, cluster: str) -> str:
+    told = (
+        os.environ.get(IMAGE)
+        or str(pipeline.metadata.get("image") or "")
+        or os.environ.get("JUPYTER_IMAGE_SPEC")
+        or os.environ.get("JUPYTER_IMAGE")
+        or ""
+    ).strip()
+    lacking = [step.name for step in pipeline.steps if not step.image]
+    if lacking and not told:
+        raise Unfit(
+            f"Step {lacking[0]} needs an image to run on {cluster}",
+            where=Where(field=IMAGE, object=f"step {lacking[0]}"),
+            hint=f"Set {IMAGE} to one that has jupyter-kubeflow and the notebook's libraries. {_HERE}",
+        )
+    for image in (told, *(step.image or "" for step in pipeline.steps)):
+        if image and not _IMAGE.fullmatch(image):
+            raise Invalid(f"{image[:80]!r} is no name of an image", where=Where(field="image"))
+    return told
+
+
+def _account(cluster: KubeCluster) -> str:
+    """The service account of the run: the one that is named, else that of Kubeflow's profiles, else the default."""
+    told = os.environ.get(ACCOUNT, "").strip()
+    if told:
+        if not _NAME.fullmatch(told):
+            raise Invalid(f"{told[:80]!r} cannot be a service account's name", where=Where(field=ACCOUNT))
+        return told
+    path = f"/api/v1/namespaces/{cluster.namespace}/serviceaccounts/{_PROFILES_ACCOUNT}"
+    try:
+        cluster.transport.ask("GET", path)
+    except KubeflowError:
+        return ""
+    return _PROFILES_ACCOUNT
