@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from jupyter_ext.errors import Invalid, Unavailable, Where
 
@@ -50,6 +51,30 @@ def require_fit(code: Code, args: Mapping[str, Any], data: Mapping[str, str]) ->
             where=Where(field="args"),
             hint="Pass them in args={…}.",
         ) from error
+    for name, value in args.items():
+        if name in signature.parameters and isinstance(value, str):
+            _require_type(code.name, value, signature.parameters[name])
+
+
+_NUMBERS: Final = {"int": "a whole number", "float": "a number", "bool": "true or false"}
+
+
+def _require_type(function: str, text: str, parameter: inspect.Parameter) -> None:
+    """Refuse a text that the job could not turn into what the parameter declares; see ``loading.converted``."""
+    from jupyter_ext.training.loading import converted
+
+    wanted = parameter.annotation
+    if wanted is parameter.empty:
+        if parameter.default is parameter.empty or parameter.default is None:
+            return
+        wanted = type(parameter.default)
+    words = {part.strip() for part in getattr(wanted, "__name__", str(wanted)).split("|")} - {"None"}
+    if words and words <= _NUMBERS.keys() and isinstance(converted(text, parameter), str):
+        kinds = " or ".join(_NUMBERS[word] for word in _NUMBERS if word in words)
+        raise Invalid(
+            f"{parameter.name} of {function} is {kinds}, not {text[:60]!r}",
+            where=Where(field=f"args.{parameter.name}"),
+        )
 
 
 def places(data: Mapping[str, str | Path]) -> dict[str, str]:

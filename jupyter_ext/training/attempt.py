@@ -215,9 +215,10 @@ class Attempt:
             self._news.look()
         self._hear()
         error = self._error(verdict)
+        failed = {row["rank"] for row in self._ranks() if row["state"] == "FAILED"}
         self._parts.end()
         self._hear(final=True)
-        self._ledger.ranks = self._marked(self._ranks(), error)
+        self._ledger.ranks = self._marked(self._ranks(), error, failed)
         return Outcome(
             False, f"{error_sentence(error)}." if error.get("traceback") else error["message"], error
         )
@@ -258,11 +259,13 @@ class Attempt:
                     return {"type": "Killed", "message": words, "rank": rank, "traceback": [], "time": 0.0}
         return None
 
-    def _marked(self, rows: list[dict[str, Any]], error: Mapping[str, Any]) -> list[dict[str, Any]]:
-        """The ranks as they are after the failure of one: the others were ended."""
+    def _marked(
+        self, rows: list[dict[str, Any]], error: Mapping[str, Any], failed: set[int]
+    ) -> list[dict[str, Any]]:
+        """The ranks as they are after the failure of one: those that had not ``failed`` by then were ended."""
         cause = error.get("rank")
         for row in rows:
-            if row["state"] in {"SUCCEEDED", "FAILED"}:
+            if row["state"] == "SUCCEEDED" or (row["state"] == "FAILED" and row["rank"] in failed):
                 continue
             row["state"] = "FAILED" if row["rank"] == cause else "CANCELED"
             row["reason"] = (

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from jupyter_ext.cluster.resource import parse_cpu, parse_memory
-from jupyter_ext.errors import Invalid, Unfit, Where
+from jupyter_ext.errors import Invalid, KubeflowError, Unfit, Where
 
 GPU: Final = "nvidia.com/gpu"
 
@@ -42,6 +42,21 @@ class Process:
     cpu_milli: int | None
     memory: int | None
     gpus: int
+
+
+def images(spec: Any) -> list[str]:
+    """The images that a spec of any kind names, in order: here their commands run without them."""
+    found: dict[str, None] = {}
+    stack = [spec]
+    while stack:
+        value = stack.pop()
+        if isinstance(value, Mapping):
+            if isinstance(value.get("image"), str) and value["image"]:
+                found[value["image"]] = None
+            stack += reversed(list(value.values()))
+        elif isinstance(value, list):
+            stack += reversed(value)
+    return list(found)
 
 
 def mapping(value: object, field: str) -> Mapping[str, Any]:
@@ -81,6 +96,16 @@ def only(given: Mapping[str, Any], known: frozenset[str] | set[str], field: str)
                 where=Where(field=f"{field}.{key}"),
                 hint=f"Did you mean {near[0]!r}?" if near else None,
             )
+
+
+def renamed(error: KubeflowError, words: Mapping[str, str]) -> KubeflowError:
+    """The error with the word that was typed in the place of the resource's field; ``words`` by path."""
+    field = (error.where.field if error.where else None) or ""
+    for path, word in words.items():
+        if field == path or field.startswith((f"{path}.", f"{path}[")):
+            where = Where(field=field.replace(path, word, 1))
+            return type(error)(error.what, where=where, hint=error.hint)
+    return error
 
 
 def refuse(field: str, why: str, hint: str = "Run it on a cluster, or leave it out.") -> Unfit:

@@ -9,7 +9,7 @@ import base64
 import binascii
 import io
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
@@ -63,6 +63,11 @@ def export(cluster: LocalCluster, resource: Resource) -> str:
     """The YAML. Raises Unfit, naming what cannot be taken along."""
     import yaml
 
+    return yaml.safe_dump(document(cluster, resource), sort_keys=False, allow_unicode=True, width=120)
+
+
+def document(cluster: LocalCluster, resource: Resource) -> dict[str, Any]:
+    """What ``export`` writes. Raises as it does."""
     document = resource.manifest()
     document["metadata"]["annotations"] = {
         key: value for key, value in resource.annotations.items() if key not in _OWN
@@ -72,7 +77,7 @@ def export(cluster: LocalCluster, resource: Resource) -> str:
     document["spec"] = {key: value for key, value in resource.spec.items() if key != "suspend"}
     if code := resource.annotations.get(names.CODE):
         document["spec"] |= _carrying(resource, cluster.blobs.read(code))
-    return yaml.safe_dump(document, sort_keys=False, allow_unicode=True, width=120)
+    return document
 
 
 def _carrying(resource: Resource, code: bytes) -> dict[str, Any]:
@@ -88,9 +93,12 @@ def _carrying(resource: Resource, code: bytes) -> dict[str, Any]:
         if "://" not in place:
             hint = "Put it where the cluster can read it, and name that: s3://…, pvc://…"
             raise Unfit(f"{place} is on this machine only", where=Where(field=f"data.{name}"), hint=hint)
+    asked = resource.spec.get("trainer", {})
+    # One process on each node has its rank from the runtime, in any image with Python.
+    is_alone = framework == "plain" and asked.get("numProcPerNode", 1) == 1
     trainer = {
-        **resource.spec.get("trainer", {}),
-        "command": list(_COMMANDS[framework]),
+        **asked,
+        "command": list(_PYTHON if is_alone else _COMMANDS[framework]),
         "args": _arguments(code, noted),
     }
     reference = dict(resource.spec["runtimeRef"])
@@ -108,13 +116,14 @@ def carrier(cluster: LocalCluster, digest: str, noted: Mapping[str, str]) -> tup
 
 
 def _arguments(code: bytes, noted: Mapping[str, str]) -> list[str]:
-    text = base64.b64encode(_payload(code, noted)).decode()
+    text = base64.b64encode(payload(code, noted)).decode()
     if len(text) > LIMIT:
         raise _too_large(code, len(text))
     return [TAG, *(text[start : start + CHUNK] for start in range(0, len(text), CHUNK))]
 
 
-def _payload(code: bytes, noted: Mapping[str, str]) -> bytes:
+def payload(code: bytes, noted: Mapping[str, str], more: Sequence[str] = ()) -> bytes:
+    """What travels: the snapshot, what it is called with, and our own modules that run it, with ``more`` of them."""
     import zipfile
 
     import cloudpickle
@@ -132,7 +141,7 @@ def _payload(code: bytes, noted: Mapping[str, str]) -> bytes:
             sort_keys=True,
         ).encode(),
     }
-    for name in _TRAVELS:
+    for name in (*_TRAVELS, *more):
         path = base / name
         if path.is_file():
             entries[f"boot/jupyter_ext/{name}"] = path.read_bytes()
@@ -189,7 +198,7 @@ def carried(resource: Resource) -> Carried | None:
 
 def asked(cluster: LocalCluster, resource: Resource) -> dict[str, Any]:
     """What ``train`` was asked for, under the names of its keywords; the code as source or path where it has one."""
-    import zipfile
+    from jupyter_ext.registry.made import ANNOTATION
 
     noted, spec = resource.annotations, resource.spec
     trainer = spec.get("trainer") or {}
@@ -205,17 +214,28 @@ def asked(cluster: LocalCluster, resource: Resource) -> dict[str, Any]:
         "env": {each["name"]: each.get("value", "") for each in trainer.get("env") or []},
         "restarts": int(noted.get(names.RESTARTS, 0)),
         "deadline": spec.get("activeDeadlineSeconds"),
+        "register": json.loads(noted.get(ANNOTATION, "null")),
         "checkpoint": {"True": True}.get(noted.get(names.CHECKPOINT, ""), noted.get(names.CHECKPOINT)),
     }
     if gpus := found["resources"].pop("nvidia.com/gpu", None):
         found["resources"]["gpu"] = int(gpus)
-    if code := noted.get(names.CODE):
-        with zipfile.ZipFile(io.BytesIO(cluster.blobs.read(code))) as archive:
-            facts = json.loads(archive.read(FACTS))
-        if facts["kind"] == "source":
-            found["source"] = facts["sources"][facts["main"]]["text"]
-        elif facts["kind"] in {"script", "module"}:
-            found["path"] = noted.get(names.ORIGIN, facts["name"])
-        if facts["kind"] in {"function", "module"}:
-            found["function"] = facts["name"]
+    return found | program(cluster, noted)
+
+
+def program(cluster: LocalCluster, noted: Mapping[str, str]) -> dict[str, Any]:
+    """What a resource with these annotations runs: its source, or path, or function; empty without code of ours."""
+    import zipfile
+
+    code = noted.get(names.CODE)
+    if not code:
+        return {}
+    found: dict[str, Any] = {}
+    with zipfile.ZipFile(io.BytesIO(cluster.blobs.read(code))) as archive:
+        facts = json.loads(archive.read(FACTS))
+    if facts["kind"] == "source":
+        found["source"] = facts["sources"][facts["main"]]["text"]
+    elif facts["kind"] in {"script", "module"}:
+        found["path"] = noted.get(names.ORIGIN, facts["name"])
+    if facts["kind"] in {"function", "module"}:
+        found["function"] = facts["name"]
     return found

@@ -33,6 +33,7 @@ _MORE = (
     Entry("packages", "Packages", "Names, with commas", group="More"),
     Entry("deadline", "Deadline", "Stopped after this", placeholder="2h", group="More"),
     Entry("restarts", "Restarts", "Started again so often when it fails", placeholder="0", group="More"),
+    Entry("register", "Register as", "Name of the model, @ and an alias behind it", group="More"),
     Entry("checkpoint", "Keep checkpoints, to resume from them", kind="tick", group="More"),
 )
 _ARGUMENT = "args."
@@ -122,7 +123,8 @@ class FormModel:
         found["args"] = self._typed_arguments()
         found["packages"] = [word.strip() for word in self._text("packages").split(",") if word.strip()]
         found["resources"] = {name: self._text(name) for name in ("cpu", "memory", "gpu") if self._text(name)}
-        found |= {"name": self._text("name"), "checkpoint": bool(self.values["checkpoint"])}
+        found |= {"name": self._text("name"), "register": self._text("register")}
+        found |= {"checkpoint": bool(self.values["checkpoint"])}
         return {name: value for name, value in found.items() if value not in (None, {}, [], "", False)}
 
     def _text(self, name: str) -> str:
@@ -148,6 +150,10 @@ class FormModel:
         values |= {_ARGUMENT + name: snippets.text(item) for name, item in (spec.get("args") or {}).items()}
         if spec.get("packages"):
             values["packages"] = ", ".join(spec["packages"])
+        if spec.get("register"):
+            from jupyter_ext.registry.made import word
+
+            values["register"] = word(spec["register"])
         values["checkpoint"] = bool(spec.get("checkpoint"))
         return cls(function or spec.get("function"), spec.get("path"), values)
 

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from jupyter_ext.cluster import discover
+from jupyter_ext.cluster.handle import Ending
 from jupyter_ext.errors import Conflict, KubeflowError, NotFound, Where
 
 if TYPE_CHECKING:
     import threading
 
-    from jupyter_ext.cluster.local import LocalCluster
     from jupyter_ext.cluster.local.metrics import Page
     from jupyter_ext.cluster.resource import Resource
 
@@ -42,15 +41,13 @@ class JobFailed(KubeflowError):
         return f"{text}\n\n{self.traceback}" if self.traceback else text
 
 
-class Job:
-    """One training job, by name. Every property reads the store: the handle is never out of date."""
+class Job(Ending):
+    """One training job, by name. Every property reads the store: the handle is never out of date.
 
-    def __init__(self, name: str, cluster: LocalCluster | None = None, kind: str = "TrainJob") -> None:
-        self._cluster = cluster or discover.current()
-        self.name, self.kind = name, kind
+    Its phase is PENDING, RUNNING, PAUSED, SUCCEEDED, FAILED, CANCELING or CANCELED.
+    """
 
-    def __repr__(self) -> str:
-        return f"Job({self.name!r}, {self.phase})"
+    _kind = "TrainJob"
 
     def _ipython_display_(self) -> None:
         from jupyter_ext.training.widgets import show
@@ -58,26 +55,6 @@ class Job:
         show(self)
 
     # What it is
-
-    @property
-    def resource(self) -> Resource:
-        """The resource as it is now; raises NotFound if it was deleted."""
-        return self._cluster.get(self.kind, self.name)
-
-    @property
-    def phase(self) -> str:
-        """PENDING, RUNNING, PAUSED, SUCCEEDED, FAILED, CANCELING or CANCELED."""
-        return self.resource.phase
-
-    @property
-    def reason(self) -> str:
-        """Why it is in this phase, in one sentence."""
-        return self.resource.reason
-
-    @property
-    def finished(self) -> bool:
-        """Whether nothing will change any more by itself."""
-        return self.resource.finished
 
     @property
     def progress(self) -> float | None:
@@ -102,21 +79,6 @@ class Job:
 
     # Follow and steer
 
-    def wait(self, timeout: float | None = None) -> Job:
-        """Wait until it is done or paused, at most ``timeout`` seconds (then TimeoutError); return itself."""
-        deadline = None if timeout is None else time.monotonic() + timeout
-        since = self._cluster.store.resource_version()
-        while not (resource := self.resource).resting:
-            left = None if deadline is None else deadline - time.monotonic()
-            if left is not None and left <= 0:
-                raise TimeoutError(f"job {self.name} is still {resource.phase} after {timeout} s")
-            # A look now and then even without a change: a killed job changes only when somebody looks.
-            for event in self._cluster.store.watch(since, kinds=[self.kind], timeout=min(1.0, left or 1.0)):
-                since = event.resource.resource_version
-                if event.resource.name == self.name:
-                    break
-        return self
-
     def result(self, timeout: float | None = None) -> Any:
         """Wait, and give what rank 0 returned.
 
@@ -125,15 +87,9 @@ class Job:
         resource = self.wait(timeout).resource
         if resource.phase != "SUCCEEDED":
             raise self._failure(resource)
-        found = resource.status.get("result") or {}
-        if "lost" in found:
-            what = f"The value of {self.name}, a {found['type']}, could not be brought back ({found['lost']})"
-            raise Conflict(what, hint="Return numbers, arrays or a path, and keep the rest in a checkpoint.")
-        if "digest" not in found:
-            return None
-        import pickle
-
-        return pickle.loads(self._cluster.blobs.read(found["digest"]))
+        return self._returned(
+            resource, hint="Return numbers, arrays or a path, and keep the rest in a checkpoint."
+        )
 
     def _failure(self, resource: Resource) -> JobFailed:
         error = dict(resource.status.get("error") or {})
@@ -246,18 +202,33 @@ class Job:
 
 
 def get(name: str, kind: str = "TrainJob") -> Job:
-    """The job of that name; raises NotFound."""
+    """The job of that name, of the cluster that is used or else of this machine; raises NotFound."""
+    if kind == "TrainJob" and (there := _there(name)) is not None:
+        return there
     found = Job(name, kind=kind)
     _ = found.resource
     return found
 
 
+def _there(name: str) -> Job | None:
+    """The job of that name on the Kubernetes cluster that is used."""
+    from jupyter_ext.cluster.kube.handle import there
+    from jupyter_ext.training import kube
+
+    return there("training", lambda cluster: kube.get(cluster, name))
+
+
 def jobs(limit: int = 50, phase: str | None = None, *, kinds: Iterable[str] = KINDS) -> list[Job]:
-    """The newest jobs first, of all training kinds."""
+    """The newest jobs first, of all training kinds: of this machine, and of the Kubernetes cluster that is used."""
+    from jupyter_ext.training import kube
+
     cluster = discover.current()
-    found = [each for kind in kinds for each in cluster.list(kind, limit=limit, phase=phase, summary=True)]
-    found.sort(key=lambda resource: resource.created, reverse=True)
-    return [Job(resource.name, cluster, resource.kind) for resource in found[:limit]]
+    listed = [each for kind in kinds for each in cluster.list(kind, limit=limit, phase=phase, summary=True)]
+    found = [(each.created, Job(each.name, cluster, each.kind)) for each in listed]
+    if "TrainJob" in kinds and (place := kube.place()) is not None:
+        found += kube.jobs(place, limit, phase)
+    found.sort(key=lambda each: each[0], reverse=True)
+    return [job for _, job in found[:limit]]
 
 
 def delete(name: str) -> None:

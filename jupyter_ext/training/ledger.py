@@ -90,6 +90,7 @@ class Ledger:
         *,
         error: Any = None,
         why: str = "",
+        registered: Any = None,
     ) -> None:
         """Write the end."""
         self.points([])
@@ -100,6 +101,7 @@ class Ledger:
         if phase == "SUCCEEDED":
             self.progress = 1.0
             more |= {"result": dict(value)} if value else {}
+            more |= {"registered": registered} if registered else {}
         self._write(phase, reason, more, why)
 
     def _write(self, phase: str, reason: str, more: Mapping[str, Any], why: str = "") -> None:

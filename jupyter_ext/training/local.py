@@ -16,7 +16,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from jupyter_ext.cluster.local.devices import Lease, Waiting
+from jupyter_ext.cluster.local.workload import stop_requested
 from jupyter_ext.errors import KubeflowError
+from jupyter_ext.registry.made import ANNOTATION, at_end, sentence
 from jupyter_ext.training import launch, manifest
 from jupyter_ext.training.attempt import Attempt, Outcome
 from jupyter_ext.training.ledger import Ledger
@@ -165,6 +167,9 @@ class Controller:
                     outcome = attempt.run(self.checked)
                 finally:
                     attempt.close()
+            if stop_requested(self.cluster, self.job.uid):
+                # However it ended: perhaps only because what it waited for was stopped with it.
+                raise _Interrupted("CANCELED", "It was stopped.")
             agent = any(each.role == "agent" for each in launches)
             allowed = 0 if agent else self.job.restarts
             if outcome.ok or failed >= allowed:
@@ -189,8 +194,6 @@ class Controller:
     def checked(self) -> None:
         """Raises _Interrupted when the job is not to go on."""
         if self.stopping.is_set():
-            from jupyter_ext.cluster.local.workload import stop_requested
-
             if stop_requested(self.cluster, self.job.uid):
                 raise _Interrupted("CANCELED", "It was stopped.")
             raise _Interrupted(None, "This process was asked to end.")
@@ -223,7 +226,20 @@ class Controller:
         if not outcome.ok:
             self.ledger.conclude("FAILED", outcome.reason, error=outcome.error)
             return
-        self.ledger.conclude("SUCCEEDED", *self._value())
+        reason, value = self._value()
+        more = self._registered(value)
+        if more:
+            self.ledger.conclude("SUCCEEDED", f"{reason} {sentence(more)}", value, registered=more)
+            return
+        self.ledger.conclude("SUCCEEDED", reason, value)
+
+    def _registered(self, value: dict[str, Any]) -> dict[str, Any] | None:
+        """Register the model where that was asked for; what the status says of it."""
+        if ANNOTATION not in self.resource.annotations:
+            return None
+        self.ledger.save("RUNNING", reason="Registering the model.")
+        source = {"digest": value.get("digest"), "paths": self.paths}
+        return at_end("TrainJob", self.job.name, self.resource.annotations, source)
 
     def _value(self) -> tuple[str, dict[str, Any]]:
         """The sentence of the success, and where the value of rank 0 is."""

@@ -67,6 +67,10 @@ OPTIONS: tuple[Option, ...] = (
         {"nargs": "?", "const": True, "metavar": "FOLDER",
          "help": "keep a folder for checkpoints, from which it resumes"},
     ),
+    Option(
+        ("--register",),
+        {"metavar": "MODEL[@ALIAS]", "help": "register what rank 0 returns, or the last checkpoint, as this model"},
+    ),
     Option(("--runtime",), {"metavar": "NAME", "help": "runtime by its upstream name, for example torch-distributed"}),
 )  # fmt: skip
 
@@ -112,6 +116,7 @@ def given(args: Any, *, typed: bool) -> dict[str, Any]:
         "deadline": args.deadline,
         "restarts": args.restarts,
         "checkpoint": args.checkpoint,
+        "register": args.register,
     }
     return {name: value for name, value in found.items() if value not in (None, {}, [])}
 

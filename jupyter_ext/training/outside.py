@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import traceback
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
@@ -17,10 +19,18 @@ TUNED: Final = "JUPYTER_KUBEFLOW_TUNED"
 """JSON: {name: [type, value as text, *choices]}."""
 OBJECTIVE: Final = "JUPYTER_KUBEFLOW_OBJECTIVE"
 """The name under which a trial's value is printed."""
+LAST_WORDS: Final = Path("/dev/termination-log")
+"""Kubernetes keeps the last 4096 bytes of it with the pod's status, after the process and its log are gone."""
+RETURNED: Final = "jupyter-kubeflow/returned "
+"""Before what rank 0 returned, as JSON."""
+_MOST_WORDS: Final = 4000
+# Those of PET_* come from Kubeflow Trainer's runtimes, and count where nobody starts torchrun.
 _RANKS: Final = {
-    "RANK": ("OMPI_COMM_WORLD_RANK", "DMLC_TASK_ID", "JAX_PROCESS_ID"),
-    "WORLD_SIZE": ("OMPI_COMM_WORLD_SIZE", "DMLC_NUM_WORKER", "JAX_NUM_PROCESSES"),
+    "RANK": ("OMPI_COMM_WORLD_RANK", "DMLC_TASK_ID", "JAX_PROCESS_ID", "PET_NODE_RANK"),
+    "WORLD_SIZE": ("OMPI_COMM_WORLD_SIZE", "DMLC_NUM_WORKER", "JAX_NUM_PROCESSES", "PET_NNODES"),
     "LOCAL_RANK": ("OMPI_COMM_WORLD_LOCAL_RANK",),
+    "MASTER_ADDR": ("PET_MASTER_ADDR",),
+    "MASTER_PORT": ("PET_MASTER_PORT",),
 }
 
 
@@ -32,6 +42,8 @@ def main(folder: str) -> None:
         found = next((os.environ[other] for other in others if other in os.environ), None)
         if found is not None:
             os.environ.setdefault(name, found)
+    if os.getpid() == 1:  # the first process of a container is not ended by a signal that it does not handle
+        signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     if job["packages"]:
         _install(job["packages"])
     sys.path.append(str(base / "spare"))
@@ -58,8 +70,10 @@ def main(folder: str) -> None:
     except Pruned:
         sys.exit(0)
     except Exception as error:
-        sys.stderr.write("\n".join([*rank.described(error, snapshot)["traceback"], ""]))
+        described = rank.described(error, snapshot)
+        sys.stderr.write("\n".join([*described["traceback"], ""]))
         sys.stderr.flush()
+        leave(_failed(described))
         os._exit(1) if threads_hang() else sys.exit(1)
     if os.environ.get("RANK", "0") == "0":
         _say(value)
@@ -87,10 +101,39 @@ def _say(value: Any) -> None:
     if value is None:
         return
     if not objective:
+        leave(said(value))
         print(repr(value)[:10_000])  # noqa: T201
         return
-    for name, number in (value if isinstance(value, dict) else {objective: value}).items():
-        print(f"{name}={float(number)!r}", flush=True)  # noqa: T201
+    given = value if isinstance(value, dict) else {objective: value}
+    numbers = {str(name): float(number) for name, number in given.items() if name != "model"}
+    leave(said(numbers))
+    for name, number in numbers.items():
+        print(f"{name}={number!r}", flush=True)  # noqa: T201
+
+
+def said(value: Any) -> str:
+    """What a notebook can read again; nothing for what is no JSON, or too much: a pod's status is no place for data."""
+    try:
+        text = json.dumps(value, allow_nan=False)
+    except (TypeError, ValueError, RecursionError):
+        return ""
+    return f"{RETURNED}{text}" if len(text) <= _MOST_WORDS - len(RETURNED) and text.isascii() else ""
+
+
+def _failed(error: dict[str, Any]) -> str:
+    """A failed rank in one sentence."""
+    name = str(error.get("label") or error.get("file") or "").rpartition("/")[2]
+    at = ", ".join(part for part in (name, f"line {error['line']}" if error.get("line") else "") if part)
+    first = (str(error.get("message") or "").strip().splitlines() or [""])[0]
+    what = f"{error.get('type', 'Error')}: {first}" if first else str(error.get("type", "Error"))
+    return f"Rank {os.environ.get('RANK', '0')} failed{f' at {at}' if at else ''}: {what}"[: _MOST_WORDS // 4]
+
+
+def leave(text: str) -> None:
+    """Leave a word with the pod, where this is one."""
+    if text and os.environ.get("KUBERNETES_SERVICE_HOST"):
+        with suppress(OSError), LAST_WORDS.open("w") as file:
+            file.write(text)
 
 
 def threads_hang() -> bool:

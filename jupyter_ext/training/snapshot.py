@@ -127,17 +127,25 @@ def _signature(node: ast.FunctionDef | ast.AsyncFunctionDef) -> inspect.Signatur
     positional = [*given.posonlyargs, *given.args]
     first_default = len(positional) - len(given.defaults)
 
-    def parameter(argument: ast.arg, kind: Any, default: bool) -> inspect.Parameter:
-        return kinds(argument.arg, kind, default=None if default else kinds.empty)
+    def parameter(
+        argument: ast.arg, kind: Any, default: bool, value: ast.expr | None = None
+    ) -> inspect.Parameter:
+        constant = value.value if isinstance(value, ast.Constant) else None
+        noted: Any = kinds.empty
+        if argument.annotation is not None:
+            quoted = isinstance(argument.annotation, ast.Constant) and argument.annotation.value
+            noted = quoted if isinstance(quoted, str) else ast.unparse(argument.annotation)
+        return kinds(argument.arg, kind, default=constant if default else kinds.empty, annotation=noted)
 
     found = []
     for place, argument in enumerate(positional):
         kind = kinds.POSITIONAL_ONLY if argument in given.posonlyargs else kinds.POSITIONAL_OR_KEYWORD
-        found.append(parameter(argument, kind, place >= first_default))
+        value = given.defaults[place - first_default] if place >= first_default else None
+        found.append(parameter(argument, kind, value is not None, value))
     if given.vararg:
         found.append(parameter(given.vararg, kinds.VAR_POSITIONAL, False))
     for argument, value in zip(given.kwonlyargs, given.kw_defaults, strict=True):
-        found.append(parameter(argument, kinds.KEYWORD_ONLY, value is not None))
+        found.append(parameter(argument, kinds.KEYWORD_ONLY, value is not None, value))
     if given.kwarg:
         found.append(parameter(given.kwarg, kinds.VAR_KEYWORD, False))
     return inspect.Signature(found)

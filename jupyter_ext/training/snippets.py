@@ -19,7 +19,7 @@ Spec = Mapping[str, Any]
 
 KEYWORDS = (
     "framework", "runtime", "name", "nodes", "procs", "resources", "packages", "args", "env", "data", "checkpoint",
-    "deadline", "restarts",
+    "deadline", "restarts", "register",
 )  # fmt: skip
 DEFAULTS: dict[str, Any] = {"framework": "torch", "nodes": 1, "procs": 1, "restarts": 0}
 
@@ -117,6 +117,8 @@ def magic(spec: Spec) -> str:
 
 def flags(spec: Spec) -> list[str]:
     """Give the options that say what the keywords say."""
+    from jupyter_ext.registry.made import word
+
     found: list[str] = []
     for name, value in said(spec).items():
         if name in {"args", "env", "data"}:
@@ -125,6 +127,8 @@ def flags(spec: Spec) -> list[str]:
             found += [f"--{key}={item}" for key, item in value.items()]
         elif name == "packages":
             found += [f"--package={item}" for item in value]
+        elif name == "register":
+            found.append(f"--register={word(value)}")
         elif name == "checkpoint" and value is True:
             found.append("--checkpoint")
         else:

@@ -13,9 +13,11 @@ from jupyter_ext.cluster import discover
 from jupyter_ext.cluster.local.devices import UNIT, Request
 from jupyter_ext.cluster.resource import Resource, make_name, valid_name
 from jupyter_ext.errors import Conflict, Invalid, KubeflowError, Where
+from jupyter_ext.registry.made import for_annotation
 from jupyter_ext.training import manifest
 from jupyter_ext.training import spec as names
 from jupyter_ext.training.arguments import places, require_fit, split
+from jupyter_ext.training.containers import images, renamed
 from jupyter_ext.training.handle import Job
 from jupyter_ext.training.manifest import Options
 from jupyter_ext.training.nesting import begun_before, belonging, host_of
@@ -59,6 +61,7 @@ def train(
     function: str | None = None,
     namespace: Mapping[str, Any] | None = None,
     cell: int | str | None = None,
+    register: str | Mapping[str, Any] | None = None,
 ) -> Job:
     """Run a function, the source of a cell, or a file on ``nodes`` times ``procs`` processes.
 
@@ -67,7 +70,9 @@ def train(
     is called. ``nodes`` may be ``"1:4"`` for a job whose nodes come and go. ``resources`` (cpu, memory, gpu) are
     those of each node. ``data`` names files, folders or URIs: a function gets those it has a parameter for. With
     ``checkpoint`` a killed job goes on by itself; ``deadline`` is in seconds. ``roles`` counts the nodes of a
-    TensorFlow job that are not all workers: ``{"chief": 1, "worker": 2, "ps": 1, "evaluator": 1}``.
+    TensorFlow job that are not all workers: ``{"chief": 1, "worker": 2, "ps": 1, "evaluator": 1}``. ``register``: the
+    name of a model (or a mapping with ``model``, ``alias``, …) as which what rank 0 returns is registered, or else the
+    last checkpoint.
     Raises Invalid, Unfit and Unavailable for all that can be known to be wrong before it starts.
     """
     cluster = discover.current()
@@ -99,11 +104,13 @@ def train(
     )
     made = valid_name(name) if name else make_name(code.name)
     noted = {names.ORIGIN: str(code.origin)} if code.origin else {}
+    if register is not None:
+        noted |= for_annotation(register)
     resource = manifest.trainjob(made, options, labels=labels or {}, annotations=noted)
     try:
-        job = _start(cluster, resource)
+        job = _start_where_it_goes(cluster, resource)
     except KubeflowError as error:
-        raise _keyword(error) from error
+        raise renamed(error, _KEYWORDS) from error
     return job.wait() if wait else job
 
 
@@ -123,6 +130,7 @@ def examine(
     roles: Mapping[str, int] | None = None,
     deadline: int | None = None,
     restarts: int = 0,
+    register: str | Mapping[str, Any] | None = None,
 ) -> None:
     """Raise the first thing that ``train`` would refuse which is not about the code; nothing is made."""
     cluster = discover.current()
@@ -145,6 +153,8 @@ def examine(
         restarts=restarts,
     )
     made = valid_name(name) if name else "unnamed"
+    if register is not None:
+        for_annotation(register)
     if name and cluster.store.find("TrainJob", name) is not None:
         what = f"TrainJob {name} exists already"
         raise Conflict(what, where=Where(field="name"), hint="Choose another name.")
@@ -152,7 +162,7 @@ def examine(
     try:
         _require(cluster, resource.with_(uid="unknown"))
     except KubeflowError as error:
-        raise _keyword(error) from error
+        raise renamed(error, _KEYWORDS) from error
 
 
 _KEYWORDS: Final = {
@@ -168,16 +178,6 @@ _KEYWORDS: Final = {
 }
 
 
-def _keyword(error: KubeflowError) -> KubeflowError:
-    """The error with the keyword of ``train`` in the place of the resource's field."""
-    field = (error.where.field if error.where else None) or ""
-    for path, keyword in _KEYWORDS.items():
-        if field == path or field.startswith(f"{path}."):
-            where = Where(field=field.replace(path, keyword, 1))
-            return type(error)(error.what, where=where, hint=error.hint)
-    return error
-
-
 def submit(resource: Resource, *, code: Callable[..., Any] | None = None) -> Job:
     """Check a resource of any of the training kinds, create it and start it.
 
@@ -188,7 +188,7 @@ def submit(resource: Resource, *, code: Callable[..., Any] | None = None) -> Job
         digest = _stored(cluster, _code(code, None, None, None, {}))
         noted = {names.CODE: digest, names.ENTRY: getattr(code, "__name__", "function")}
         resource = resource.with_(annotations={**resource.annotations, **noted})
-    return _start(cluster, _taken(cluster, resource))
+    return _start_where_it_goes(cluster, _taken(cluster, resource))
 
 
 def check(resource: Resource) -> None:
@@ -318,6 +318,15 @@ def request_of(job: JobSpec) -> Request:
     return Request(cpu, (job.memory or 0) * job.nodes, job.gpus * job.nodes)
 
 
+def _start_where_it_goes(cluster: LocalCluster, resource: Resource) -> Job:
+    """On the Kubernetes cluster that was chosen, or that this pod is in and that can; else here."""
+    from jupyter_ext.training import kube
+
+    if resource.kind == "TrainJob" and (place := kube.place()) is not None:
+        return kube.start(place, cluster, resource)
+    return _start(cluster, resource)
+
+
 def _start(cluster: LocalCluster, resource: Resource) -> Job:
     from jupyter_ext.cluster.local import workload
     from jupyter_ext.cluster.resource import new_uid
@@ -336,6 +345,9 @@ def _start(cluster: LocalCluster, resource: Resource) -> Job:
     else:
         resource = resource.with_(status={"phase": "PENDING", "reason": "Starting."})
         workload.submit(cluster, resource, CONTROLLER, policy_of(resource, job), env=environment(), lost=LOST)
+    for image in images(resource.spec):
+        said = f"The image {image} is not used: its command runs with this machine's Python and programs."
+        cluster.store.record(resource.kind, resource.name, "Warning", "ImageNotUsed", said)
     return Job(resource.name, cluster, resource.kind)
 
 

@@ -32,10 +32,15 @@ def _trainjob(resource: Resource) -> None:
     except ImportError:
         hint = "pip install kubeflow-trainer-api"
         raise Unavailable("The models of Kubeflow Trainer are not installed", hint=hint) from None
+    against(TrainerV1alpha1TrainJob, resource)
+
+
+def against(model: Any, resource: Resource) -> None:
+    """Raise Invalid, naming the first field of the resource that its published model does not have or take."""
     document = resource.manifest()
     try:
-        spec = _prepared(TrainerV1alpha1TrainJob.model_fields["spec"].annotation, document["spec"], "spec")
-        TrainerV1alpha1TrainJob.model_validate({**document, "spec": spec})
+        spec = _prepared(model.model_fields["spec"].annotation, document["spec"], "spec")
+        model.model_validate({**document, "spec": spec})
     except ValueError as error:  # pydantic's own kind, which has the places
         listed = getattr(error, "errors", None)
         if listed is None:

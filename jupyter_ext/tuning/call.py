@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
+from jupyter_ext.errors import KubeflowError
 from jupyter_ext.training.reporting import Pruned
 
 _LONGEST: Final = 40_000
@@ -31,9 +32,22 @@ def call(function: Callable[..., Any], values: Mapping[str, Any]) -> dict[str, A
     except BaseException as error:
         return failure(error)
     try:
-        return {"state": "SUCCEEDED", **measured(returned)}
-    except TypeError as error:
-        return {"state": "FAILED", "error": {"type": "TypeError", "message": str(error), "traceback": []}}
+        return {"state": "SUCCEEDED", **measured(_without_model(returned))}
+    except (TypeError, KubeflowError) as error:
+        return {
+            "state": "FAILED",
+            "error": {"type": type(error).__name__, "message": str(error), "traceback": []},
+        }
+
+
+def _without_model(returned: Any) -> Any:
+    """What was returned, but the model, which is kept in the trial's checkpoint folder."""
+    if not isinstance(returned, Mapping) or "model" not in returned:
+        return returned
+    from jupyter_ext.tuning.registering import MODEL, keep
+
+    keep(returned[MODEL])
+    return {name: value for name, value in returned.items() if name != MODEL}
 
 
 def measured(returned: Any) -> dict[str, Any]:

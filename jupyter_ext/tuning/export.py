@@ -25,6 +25,14 @@ def export(cluster: LocalCluster, resource: Resource, path: str | None = None) -
     """The YAML, its code included. Raises Conflict or Unfit for what only this machine can run."""
     import yaml
 
+    text = str(yaml.safe_dump(document(cluster, resource), sort_keys=False, allow_unicode=True, width=110))
+    if path is not None:
+        Path(path).expanduser().write_text(text, encoding="utf-8")
+    return text
+
+
+def document(cluster: LocalCluster, resource: Resource) -> dict[str, Any]:
+    """What ``export`` writes. Raises as it does."""
     manifest = resource.manifest()
     template = manifest["spec"]["trialTemplate"]
     if template["trialSpec"]["kind"] == "Run":
@@ -43,10 +51,7 @@ def export(cluster: LocalCluster, resource: Resource, path: str | None = None) -
     }
     manifest["metadata"] = {"name": resource.name, **({"annotations": noted} if noted else {})}
     manifest["spec"] = {**manifest["spec"], "trialTemplate": template}
-    text = str(yaml.safe_dump(manifest, sort_keys=False, allow_unicode=True, width=110))
-    if path is not None:
-        Path(path).expanduser().write_text(text, encoding="utf-8")
-    return text
+    return manifest
 
 
 def _function_template(cluster: LocalCluster, resource: Resource, template: dict[str, Any]) -> dict[str, Any]:
@@ -103,6 +108,7 @@ def code(resource: Resource) -> dict[str, str]:
 
 def request_of(resource: Resource) -> dict[str, Any]:
     """What ``tune`` was asked for, as far as the resource tells."""
+    from jupyter_ext.registry.made import ANNOTATION
     from jupyter_ext.tuning import spec as specs
 
     plan = specs.read(resource)
@@ -117,6 +123,7 @@ def request_of(resource: Resource) -> dict[str, Any]:
         "additional": list(plan.objective.additional),
         "name": resource.name,
         "resume": plan.resume,
+        "register": json.loads(resource.annotations.get(ANNOTATION, "null")),
     }
     if plan.stopping:
         found["early_stopping"] = "medianstop"

@@ -43,6 +43,7 @@ _MORE = (
     Entry("memory", "Memory", "Memory of each trial", placeholder="4Gi", line="resources", group="More"),
     Entry("gpu", "GPUs", "GPUs of each trial", placeholder="1", line="resources", group="More"),
     Entry("name", "Name", "Made up without it", group="More"),
+    Entry("register", "Register as", "Name of the model, @ and an alias behind it", group="More"),
 )
 
 
@@ -127,7 +128,7 @@ class FormModel:
                     found[name] = read(text)
                 except ArgumentTypeError as error:
                     raise Invalid(str(error), where=Where(field=name)) from None
-        for name in ("objective", "algorithm", "early_stopping", "name"):
+        for name in ("objective", "algorithm", "early_stopping", "name", "register"):
             found[name] = self._text(name)
         if self._text("framework") != FUNCTION:
             found["framework"] = self._text("framework")
@@ -144,6 +145,10 @@ class FormModel:
         for name in ("objective", "algorithm", "early_stopping", "name", "framework", *_READERS):
             if spec.get(name) is not None:
                 values[name] = str(spec[name])
+        if spec.get("register"):
+            from jupyter_ext.registry.made import word
+
+            values["register"] = word(spec["register"])
         values |= {str(name): str(text) for name, text in (spec.get("resources") or {}).items()}
         for name in arguments(function) if function else ():
             values |= parts(name, "")  # what the space does not name is fixed

@@ -3,41 +3,37 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from jupyter_ext.cluster import discover
+from jupyter_ext.cluster.handle import Ending, Handle
 from jupyter_ext.errors import Conflict, Invalid, NotFound, Where
+from jupyter_ext.tuning import kube
 from jupyter_ext.tuning import trials as questions
 from jupyter_ext.tuning.folder import log_part
 
 if TYPE_CHECKING:
-    from jupyter_ext.cluster.local import LocalCluster
     from jupyter_ext.cluster.local.metrics import Page
     from jupyter_ext.cluster.resource import Resource
+    from jupyter_ext.training.handle import Job
     from jupyter_ext.tuning.space import Value
 
-_POLL: Final = 1.0
-_ENDING: Final = 10.0
 
-
-class Trial:
+class Trial(Handle):
     """One trial, by name. Every property reads the store."""
 
-    def __init__(self, name: str, cluster: LocalCluster | None = None) -> None:
-        self._cluster = cluster or discover.current()
-        self.name = name
+    _kind = "Trial"
 
-    def __repr__(self) -> str:
+    def _said(self) -> str:
         row = self.row
         value = "" if row["value"] is None else f", value {row['value']:.6g}"
-        return f"Trial({self.name!r}, {row['state']}{value}, {row['parameters']})"
+        return f"{row['state']}{value}, {row['parameters']}"
 
     @property
     def resource(self) -> Resource:
-        """The resource as it is now; raises NotFound if it was deleted."""
+        """The resource as it is now, without a look at its process; raises NotFound if it was deleted."""
         return self._cluster.store.get("Trial", self.name)
 
     @property
@@ -49,11 +45,6 @@ class Trial:
     def state(self) -> str:
         """RUNNING, SUCCEEDED, PRUNED, FAILED or CANCELED."""
         return str(self.row["state"])
-
-    @property
-    def reason(self) -> str:
-        """Why it is in this state, in one sentence; empty when there is nothing to say."""
-        return self.resource.reason
 
     @property
     def number(self) -> int:
@@ -92,6 +83,9 @@ class Trial:
     ) -> Iterator[str]:
         """What it printed; with ``follow`` until it ends or ``stop`` is set."""
         resource = self.resource
+        if (job := self._remote_job(resource)) is not None:
+            yield from job.logs(tail=tail, follow=follow, stop=stop)
+            return
         child = self._child(resource)
         if child is not None:
             yield from self._child_logs(*child, tail, follow=follow, stop=stop)
@@ -123,6 +117,24 @@ class Trial:
         yield from training.get(name, kind=kind).logs(tail=tail, follow=follow, stop=stop)
 
     @property
+    def reason(self) -> str:
+        """Why it is in this state; of one that runs on a cluster, what its pods wait for."""
+        resource = self.resource
+        if not resource.finished and (job := self._remote_job(resource)) is not None:
+            return job.reason
+        return resource.reason
+
+    def _remote_job(self, resource: Resource) -> Job | None:
+        """The job on a Kubernetes cluster that the trial is, if it is one."""
+        owner = self._cluster.store.by_uid(resource.owner) if resource.owner else None
+        there = kube.opened(owner.annotations) if owner is not None else None
+        if there is None:
+            return None
+        from jupyter_ext.training.kube import KubeJob
+
+        return KubeJob(self.name, there)
+
+    @property
     def _uid(self) -> str:
         resource = self.resource
         child = self._child(resource)
@@ -135,16 +147,17 @@ class Trial:
         return None if found is None else (found[0], found[1])
 
 
-class Experiment:
-    """One experiment, by name. Every property reads the store: the handle is never out of date."""
+class Experiment(Ending):
+    """One experiment, by name. Every property reads the store: the handle is never out of date.
 
-    def __init__(self, name: str, cluster: LocalCluster | None = None) -> None:
-        self._cluster = cluster or discover.current()
-        self.name = name
+    Its phase is PENDING, RUNNING, SUCCEEDED, FAILED, CANCELING or CANCELED.
+    """
 
-    def __repr__(self) -> str:
+    _kind = "Experiment"
+
+    def _said(self) -> str:
         resource = self.resource
-        return f"Experiment({self.name!r}, {resource.phase}: {resource.reason})"
+        return f"{resource.phase}: {resource.reason}"
 
     def _ipython_display_(self) -> None:
         from jupyter_ext.tuning.widgets import show
@@ -152,26 +165,6 @@ class Experiment:
         show(self)
 
     # What it is
-
-    @property
-    def resource(self) -> Resource:
-        """The resource as it is now; raises NotFound if it was deleted."""
-        return self._cluster.get("Experiment", self.name)
-
-    @property
-    def phase(self) -> str:
-        """PENDING, RUNNING, SUCCEEDED, FAILED, CANCELING or CANCELED."""
-        return self.resource.phase
-
-    @property
-    def reason(self) -> str:
-        """Why it is in this phase, in one sentence."""
-        return self.resource.reason
-
-    @property
-    def finished(self) -> bool:
-        """Whether nothing will change any more by itself."""
-        return self.resource.finished
 
     @property
     def best(self) -> Trial | None:
@@ -239,35 +232,6 @@ class Experiment:
 
     # Follow and steer
 
-    def wait(self, timeout: float | None = None) -> Experiment:
-        """Wait until it is over, at most ``timeout`` seconds (then raises TimeoutError); return itself."""
-        deadline = None if timeout is None else time.monotonic() + timeout
-        since = self._cluster.store.resource_version()
-        while not self.finished:
-            left = None if deadline is None else deadline - time.monotonic()
-            if left is not None and left <= 0:
-                raise TimeoutError(f"experiment {self.name} is still {self.phase} after {timeout} s")
-            # A look now and then even without a change: one whose process was killed changes only when somebody looks.
-            watch = self._cluster.store.watch(since, kinds=["Experiment"], timeout=min(_POLL, left or _POLL))
-            for event in watch:
-                since = event.resource.resource_version
-                if event.resource.name == self.name:
-                    break
-        return self
-
-    def stop(self) -> None:
-        """Ask it to stop; returns at once. Trials that had ended are kept."""
-        from jupyter_ext.cluster.local import workload
-
-        def ask(resource: Resource) -> Resource | None:
-            if resource.finished or resource.phase == "CANCELING":
-                return None
-            return resource.with_(status={**resource.status, "phase": "CANCELING", "reason": "Stopping."})
-
-        resource = self._cluster.store.update("Experiment", self.name, ask)
-        if not resource.finished:
-            workload.stop(self._cluster, resource.uid, wait=False)
-
     def resume(self, trials: int | None = None) -> Experiment:
         """Go on: with ``trials`` more, or up to the number that there were to be. Trials that had ended are kept.
 
@@ -279,10 +243,8 @@ class Experiment:
         resource = self.resource
         if not resource.finished:
             raise Conflict(f"Experiment {self.name} is {resource.phase}, so there is nothing to resume")
-        _check_resume(resource, trials)
-        deadline = time.monotonic() + _ENDING
-        while workload.alive(self._cluster, resource.uid) and time.monotonic() < deadline:
-            time.sleep(0.01)  # its last words are written before its process is gone
+        check_resume(resource, trials)
+        self._await_process(resource.uid)
 
         def more(found: Resource) -> Resource:
             failed = int(found.status.get("trialsFailed") or 0)
@@ -330,7 +292,8 @@ class Experiment:
         return code(self.resource)
 
 
-def _check_resume(resource: Resource, trials: int | None) -> None:
+def check_resume(resource: Resource, trials: int | None) -> None:
+    """Raise Conflict or Invalid for an experiment that cannot go on, or with so many."""
     if trials is not None and trials < 1:
         raise Invalid(
             f"{trials!r} is not a number of trials", where=Where(field="trials"), hint="At least 1."
@@ -355,25 +318,39 @@ def require_resumable(resource: Resource) -> None:
 
 
 def get(name: str) -> Experiment:
-    """The experiment of that name; raises NotFound."""
+    """The experiment of that name, of this machine or of the Katib that is used; raises NotFound."""
+    if (remote := kube.katib()) is not None and discover.current().store.find("Experiment", name) is None:
+        from jupyter_ext.tuning import kube_experiment
+
+        return kube_experiment.get(remote, name)
     found = Experiment(name)
     _ = found.resource
     return found
 
 
 def experiments(limit: int = 50, phase: str | None = None, text: str | None = None) -> list[Experiment]:
-    """The newest first, by phase or part of the name where given."""
+    """The newest first, by phase or part of the name where given: of this machine, and of the Katib that is used."""
     cluster = discover.current()
-    found = cluster.list("Experiment", limit=limit, phase=phase, text=text, summary=True)
-    return [Experiment(resource.name, cluster) for resource in found.items]
+    listed = cluster.list("Experiment", limit=limit, phase=phase, text=text, summary=True)
+    found = [(resource.created, Experiment(resource.name, cluster)) for resource in listed]
+    if (remote := kube.katib()) is not None:
+        from jupyter_ext.tuning import kube_experiment
+
+        found += kube_experiment.experiments(remote, limit, phase, text)
+        found.sort(key=lambda each: each[0], reverse=True)
+    return [experiment for _, experiment in found[:limit]]
 
 
 def trial(name: str) -> Trial:
     """The trial of that name; raises NotFound."""
     found = Trial(name)
-    if found._cluster.store.find("Trial", name) is None:  # noqa: SLF001 - our own handle
-        raise NotFound(f"There is no trial {name!r}", hint="A trial is called EXPERIMENT-NUMBER.")
-    return found
+    if found._cluster.store.find("Trial", name) is not None:  # noqa: SLF001 - our own handle
+        return found
+    if (remote := kube.katib()) is not None:
+        from jupyter_ext.tuning.kube_experiment import KubeTrial
+
+        return KubeTrial.found(remote, name)
+    raise NotFound(f"There is no trial {name!r}", hint="A trial is called EXPERIMENT-NUMBER.")
 
 
 def delete(name: str) -> None:

@@ -29,7 +29,11 @@ def importance(cluster: LocalCluster, experiment: Resource) -> dict[str, float]:
     from jupyter_ext.tuning import spec
 
     space = spec.read(experiment).space if experiment.spec.get("parameters") else {}
-    rows = questions.values(cluster, experiment.uid, MOST)
+    return shares(space, questions.values(cluster, experiment.uid, MOST))
+
+
+def shares(space: Space, rows: list[tuple[dict[str, Value], float]]) -> dict[str, float]:
+    """The same of trials in the hand: parameters and value of each. Raises Unavailable."""
     if len(rows) < FEWEST or not space:
         return {}
     if len(space) == 1:
@@ -38,8 +42,8 @@ def importance(cluster: LocalCluster, experiment: Resource) -> dict[str, float]:
     total = sum(found.values())
     if not total > 0:
         return dict.fromkeys(space, 1 / len(space))
-    shares = {name: float(found.get(name, 0.0) / total) for name in space}
-    return dict(sorted(shares.items(), key=lambda item: -item[1]))
+    parts = {name: float(found.get(name, 0.0) / total) for name in space}
+    return dict(sorted(parts.items(), key=lambda item: -item[1]))
 
 
 def _fanova(space: Space, rows: list[tuple[dict[str, Value], float]]) -> dict[str, float]:

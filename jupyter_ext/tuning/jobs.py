@@ -37,6 +37,7 @@ class Children:
     keeps_points = False
     grace: float = 10.0
     verb = "reported"
+    waiting = ""
 
     def __init__(self, cluster: LocalCluster, resource: Resource, plan: Plan, folder: Folder) -> None:
         self._cluster, self._experiment, self._plan, self._folder = cluster, resource, plan, folder

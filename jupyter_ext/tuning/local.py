@@ -9,13 +9,16 @@ from __future__ import annotations
 import select
 import threading
 import time
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 from jupyter_ext.cluster.resource import now
 from jupyter_ext.errors import KubeflowError
+from jupyter_ext.registry.made import ANNOTATION, at_end, sentence
 from jupyter_ext.tuning import spec as specs
 from jupyter_ext.tuning.folder import Folder
 from jupyter_ext.tuning.ledger import Ended, Entry, Ledger
+from jupyter_ext.tuning.registering import drop
 from jupyter_ext.tuning.status import Outcome, experiment_conditions, outcome
 from jupyter_ext.tuning.stopping import Medians
 from jupyter_ext.tuning.workers import Workers
@@ -79,6 +82,7 @@ class Controller:
         self._medians = Medians(plan.stopping, plan.objective.sign) if plan.stopping else None
         self._forgiven = int(resource.status.get("forgiven") or 0)
         self._kill_at: dict[int, float] = {}
+        self._kept = ""
         self._followed = self._reread_at = 0.0
         self._generation = resource.generation
         self._exhausted = False
@@ -182,8 +186,9 @@ class Controller:
         if failures is not None and self._ledger.tally.failed - self._forgiven >= failures > 0:
             return None
         free = self._workers.free(leased=self._runner.leased)
-        if free is None and self._workers.waiting != self._ledger.waiting:
-            self._ledger.waiting = self._workers.waiting
+        waiting = self._workers.waiting or self._runner.waiting
+        if free is None and waiting != self._ledger.waiting:
+            self._ledger.waiting = waiting
             self._ledger.touch()
         return free
 
@@ -288,6 +293,14 @@ class Controller:
             for entry, final in done:
                 self._runner.finished(entry, final)
                 self._folder.clear(entry)
+            self._forget_models([entry.name for entry, _ in done])
+
+    def _forget_models(self, ended: Iterable[str]) -> None:
+        """Of the models that trials returned only the best one's is kept."""
+        best = self._ledger.best.trial if self._ledger.best else ""
+        for name in {*ended, self._kept} - {best, ""}:
+            drop(self._folder.checkpoint(name))
+        self._kept = best
 
     def _judged(self, entry: Entry, end: Ended) -> Ended:
         """A trial that ended well without a value of the objective has not succeeded."""
@@ -332,9 +345,20 @@ class Controller:
             self._ledger.end(entry, final)
             canceled.append((entry, final))
         self._ledger.parallel = 0
+        more = self._registered(end)
+        if more:
+            end = replace(end, reason=f"{end.reason} {sentence(more['registered'])}")
         with self._cluster.store.transaction():
             self._ledger.write([], canceled)
-            self._ledger.save(end, seconds=seconds_since(self._ledger.started))
+            self._ledger.save(end, seconds=seconds_since(self._ledger.started), **more)
+
+    def _registered(self, end: Outcome) -> dict[str, Any]:
+        """Register the best model where that was asked for; what the status says of it."""
+        if end.phase != "SUCCEEDED" or ANNOTATION not in self._resource.annotations:
+            return {}
+        self._ledger.save()
+        found = at_end("Experiment", self._resource.name, self._resource.annotations)
+        return {"registered": found} if found else {}
 
 
 def seconds_since(started: Any) -> float | None:

@@ -38,6 +38,7 @@ OPTIONS: tuple[Option, ...] = (
         {"action": "append", "default": [], "dest": "additional", "metavar": "NAME",
          "help": "another metric to keep (repeat for more)"},
     ),
+    Option(("--register",), {"metavar": "MODEL[@ALIAS]", "help": "register the best trial's model as this one"}),
     Option(("--name",), {"help": "name of the experiment; one is made up without it"}),
     Option(("--framework",), {"choices": FRAMEWORKS, "help": "each trial is a training job of this framework"}),
     Option(("--nodes",), {"type": nodes, "metavar": "N", "help": "nodes of each trial's job"}),
@@ -70,6 +71,7 @@ def given(args: Any) -> dict[str, Any]:
         "procs": args.procs,
         "resources": training.resources(args),
         "resume": args.resume,
+        "register": args.register,
     }
     return {name: value for name, value in found.items() if value not in (None, {}, [])}
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import shutil
 from typing import TYPE_CHECKING, Final
 
+from jupyter_ext.tuning import kube
+
 if TYPE_CHECKING:
     from jupyter_ext.cluster.local import LocalCluster
 
@@ -20,6 +22,10 @@ def remove(cluster: LocalCluster, name: str) -> None:
 
     resource = cluster.store.get("Experiment", name)
     workload.stop(cluster, resource.uid)
+    if (there := kube.opened(resource.annotations)) is not None:
+        from jupyter_ext.tuning import kube_trials
+
+        kube_trials.remove(there, resource.uid)
     shutil.rmtree(cluster.home / "work" / resource.uid, ignore_errors=True)
     with cluster.store.transaction() as connection:
         uids = connection.execute(f"SELECT uid FROM resources WHERE {_PLAIN}", (resource.uid,)).fetchall()  # noqa: S608 - our own constant

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
+from jupyter_ext.tuning.kube import PLACE
 from jupyter_ext.tuning.ledger import Ended, Entry
 from jupyter_ext.tuning.reports import Follower
 
@@ -28,6 +29,8 @@ class Runner(Protocol):
     """Seconds that a trial has to end after it was asked to."""
     verb: str
     """What a trial does to tell a metric: "printed", "reported"."""
+    waiting: str
+    """Why trials that were begun do not run yet; empty where they do."""
 
     def warm(self) -> None:
         """Load ahead what every trial needs."""
@@ -78,6 +81,10 @@ def make(cluster: LocalCluster, resource: Resource, plan: Plan, folder: Folder) 
             from jupyter_ext.tuning.programs import Programs
 
             return Programs(cluster, resource, plan, folder)
+        case "job" if PLACE in resource.annotations:
+            from jupyter_ext.tuning.kube_trials import KubeTrials
+
+            return KubeTrials(cluster, resource, plan, folder)
         case "job":
             from jupyter_ext.tuning.jobs import Jobs
 
@@ -95,6 +102,7 @@ class Followed:
     keeps_points = True
     grace: float = 5.0
     verb = "printed"
+    waiting = ""
 
     def __init__(self, folder: Folder) -> None:
         self._folder = folder

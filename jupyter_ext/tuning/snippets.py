@@ -15,7 +15,7 @@ Spec = Mapping[str, Any]
 
 KEYWORDS = (
     "algorithm", "settings", "trials", "parallel", "early_stopping", "max_failed", "additional", "name",
-    "framework", "nodes", "procs", "resources", "resume",
+    "framework", "nodes", "procs", "resources", "resume", "register",
 )  # fmt: skip
 DEFAULTS: dict[str, Any] = {
     "algorithm": "random",
@@ -67,6 +67,8 @@ def magic(spec: Spec) -> str:
 
 def flags(spec: Spec) -> list[str]:
     """Give the options that say what the keywords say."""
+    from jupyter_ext.registry.made import word
+
     found = [f"--param={name}={space}" for name, space in (spec.get("space") or {}).items()]
     found.append(f"--objective={spec.get('objective') or 'loss:min'}")
     for name, value in said(spec, KEYWORDS, DEFAULTS).items():
@@ -76,6 +78,8 @@ def flags(spec: Spec) -> list[str]:
             found += [f"--{key}={item}" for key, item in value.items()]
         elif name == "additional":
             found += [f"--metric={item}" for item in value]
+        elif name == "register":
+            found.append(f"--register={word(value)}")
         elif name == "resume":
             found.append(f"--resume-policy={value}")
         else:

@@ -124,14 +124,19 @@ def _space(resource: Resource) -> Space:
             where=Where(field="spec.parameters"),
             hint="Name at least one, with parameterType and feasibleSpace.",
         )
+    return katib.from_katib(listed, choices_of(resource))
+
+
+def choices_of(resource: Resource) -> dict[str, list[Any]] | None:
+    """The choices that are not text, by parameter; None without them. Raises Invalid."""
     typed = resource.annotations.get(CHOICES)
     try:
-        choices = json.loads(typed) if typed else None
+        found: dict[str, list[Any]] | None = json.loads(typed) if typed else None
     except ValueError:
         raise Invalid(
             "The annotation is not JSON", where=Where(field=f"metadata.annotations.{CHOICES}")
         ) from None
-    return katib.from_katib(listed, choices)
+    return found
 
 
 def _count(spec: Mapping[str, Any], name: str, least: int) -> int | None:

@@ -264,7 +264,8 @@ def running_reason(
         return waiting
     of = f" of {most}" if most is not None else ""
     text = f"{tally.completed}{of} trials done, {tally.counts['RUNNING']} running"
-    return f"{text}; best {objective.name} {best.value:.6g}." if best else f"{text}."
+    text = f"{text}; best {objective.name} {best.value:.6g}." if best else f"{text}."
+    return f"{text} They wait: {waiting}" if waiting else text
 
 
 _KINDS: Final = {"SUCCEEDED": "Succeeded", "FAILED": "Failed", "CANCELED": "Failed", "RUNNING": "Running"}

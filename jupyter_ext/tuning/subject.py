@@ -49,8 +49,12 @@ def read(
     framework: str | None,
     resources: Mapping[str, Any],
     job: Mapping[str, Any],
+    travels: bool = False,
 ) -> Subject:
-    """Find out what ``what`` is, and store its code. Raises Invalid for what cannot be tuned."""
+    """Find out what ``what`` is, and store its code. Raises Invalid for what cannot be tuned.
+
+    ``travels``: a script is taken along too, for there is no such file where its trials run.
+    """
     if what is None:  # nothing but the options is to be examined
         return Subject(
             "draft",
@@ -65,7 +69,7 @@ def read(
 
         _refuse(job, framework)
         return subject_of(cluster, path, space, dict(resources))
-    if path is not None and function is None and framework is None:
+    if path is not None and function is None and framework is None and not travels:
         _refuse(job, None)
         return _of_script(path, space, resources)
     if framework is not None:

@@ -16,7 +16,7 @@ from jupyter_ext.cluster.resource import KINDS, Resource, make_name, valid_name
 from jupyter_ext.errors import Conflict, Invalid, Where
 from jupyter_ext.training.spec import CODE, CREATOR, INSIDE
 from jupyter_ext.training.submission import belonging
-from jupyter_ext.tuning import catalogue, katib, objective, spec, stopping
+from jupyter_ext.tuning import catalogue, katib, kube, objective, spec, stopping
 from jupyter_ext.tuning.commands import ONE_CPU
 from jupyter_ext.tuning.space import Parameter, Space, space_from
 from jupyter_ext.tuning.spec import CHOICES, LONGEST_NAME, SEED, Plan
@@ -24,6 +24,7 @@ from jupyter_ext.tuning.spec import CHOICES, LONGEST_NAME, SEED, Plan
 if TYPE_CHECKING:
     from jupyter_ext.cluster.local import LocalCluster
     from jupyter_ext.tuning.handle import Experiment
+    from jupyter_ext.tuning.kube import There
 
 CONTROLLER: Final = "jupyter_ext.tuning.local:reconcile"
 LOST: Final = "jupyter_ext.tuning.status:lost"
@@ -51,6 +52,7 @@ def tune(
     namespace: Mapping[str, Any] | None = None,
     cell: Any = None,
     labels: Mapping[str, str] | None = None,
+    register: str | Mapping[str, Any] | None = None,
     **job: Any,
 ) -> Experiment:
     """Search the space for the parameters with which ``what`` does best.
@@ -59,19 +61,36 @@ def tune(
     ``function`` one of its functions, else a script that takes them as ``--name=value``), a notebook whose parameters
     they are, or a TrainJob as a template. A function returns a number (the objective), a dictionary of metrics, or
     nothing if it reports. With ``framework`` each trial is a training job; ``nodes``, ``procs`` and the other options
-    of ``training.train`` may be given too. Raises Invalid, Unfit or Unavailable before anything runs.
+    of ``training.train`` may be given too. ``register``: the name of a model (or a mapping with ``model``, ``alias``, …)
+    as which what the best trial returned as ``model``, or saved, is registered. Raises Invalid, Unfit or Unavailable before anything runs.
     """
-    from jupyter_ext.tuning.handle import Experiment
-
-    cluster = discover.current()
+    cluster, there = discover.current(), kube.place()
+    kube.require(what, algorithm=algorithm, register=register, job=job, there=there)
     resource = build(
         cluster, what, space, objective, algorithm=algorithm, settings=settings, trials=trials,
-        parallel=parallel, early_stopping=early_stopping, max_failed=max_failed, name=name, framework=framework,
+        parallel=parallel, early_stopping=early_stopping, max_failed=max_failed, name=name,
+        framework=kube.framework(what, framework, there),
         resources=resources, additional=additional, resume=resume, function=function, namespace=namespace,
-        cell=cell, labels=labels, job=job,
+        cell=cell, labels=labels, job=job, there=there,
     )  # fmt: skip
-    started = Experiment(_start(cluster, resource).name, cluster)
+    if register is not None:
+        from jupyter_ext.registry.made import for_annotation
+
+        resource = resource.with_(annotations={**resource.annotations, **for_annotation(register)})
+    started = _started(cluster, resource, there)
     return started.wait() if wait else started
+
+
+def _started(cluster: LocalCluster, resource: Resource, there: There | None) -> Experiment:
+    """Begin it where it goes."""
+    from jupyter_ext.tuning.handle import Experiment
+
+    if there is not None and there.how == kube.KATIB:
+        from jupyter_ext.tuning import kube_experiment
+
+        return kube_experiment.start(there.cluster, cluster, resource)
+    placed = resource if there is None else _placed(resource, there)
+    return Experiment(_start(cluster, placed).name, cluster)
 
 
 def build(
@@ -96,6 +115,7 @@ def build(
     cell: Any,
     labels: Mapping[str, str] | None,
     job: Mapping[str, Any],
+    there: There | None = None,
 ) -> Resource:
     """The Experiment, checked, with its code stored. Raises as ``tune`` does."""
     from jupyter_ext.tuning import subject
@@ -108,7 +128,7 @@ def build(
         valid_name(name)
     about = subject.read(
         cluster, what, tuned, function=function, namespace=namespace, cell=cell, framework=framework,
-        resources=resources or {}, job=job,
+        resources=resources or {}, job=job, travels=there is not None,
     )  # fmt: skip
     described: dict[str, Any] = {
         "parameters": katib.to_katib(tuned),
@@ -129,6 +149,8 @@ def build(
         namespace=cluster.namespace,
         status={"phase": "PENDING", "reason": "Starting."},
     )  # fmt: skip
+    if there is not None and parallel is None:
+        parallel = min(spec.UPSTREAM_PARALLEL, trials or spec.UPSTREAM_PARALLEL)
     return _with_parallel(cluster, resource, parallel)
 
 
@@ -146,6 +168,7 @@ def examine(
     resources: Mapping[str, Any] | None = None,
     additional: Iterable[str] = (),
     resume: str = "LongRunning",
+    register: str | Mapping[str, Any] | None = None,
     **_: Any,
 ) -> Plan:
     """Everything that ``tune`` refuses of its options, whatever is tuned. Raises as it does."""
@@ -155,7 +178,11 @@ def examine(
         resources=resources, additional=additional, resume=resume, function=None, namespace=None,
         cell=None, labels=None, job={},
     )  # fmt: skip
-    return check(resource)
+    if register is not None:
+        from jupyter_ext.registry.made import wanted
+
+        wanted(register)
+    return _checked(resource)
 
 
 def _space(what: Any, given: Mapping[str, Parameter | str] | None) -> Space:
@@ -199,8 +226,24 @@ def _child_request(cluster: LocalCluster, plan: Plan) -> Request:
     return request_of(manifest.job_of(job, cluster.home, Path.cwd()))
 
 
-def check(resource: Resource) -> Plan:
-    """Everything that ``submit`` refuses, without starting anything."""
+def check(resource: Resource) -> Plan | None:
+    """Everything that ``submit`` refuses, without starting anything; what was read, but of what Katib reads."""
+    there = kube.place()
+    if there is None or there.how == kube.TRAINJOBS:
+        return _checked(resource if there is None else _placed(resource, there))
+    from jupyter_ext.tuning import kube_experiment
+
+    kube_experiment.check(there.cluster, discover.current(), resource)
+    return None
+
+
+def _placed(resource: Resource, there: There) -> Resource:
+    """The experiment, with the cluster that its trials go to."""
+    return resource.with_(annotations={**resource.annotations, **kube.noted(there.cluster)})
+
+
+def _checked(resource: Resource) -> Plan:
+    """What it is, where its trials run on this machine, or where it says that they do."""
     if resource.kind != "Experiment" or resource.api_version != KINDS["Experiment"].api_version:
         raise Invalid(
             f"{resource.api_version} {resource.kind} is not an Experiment of {KINDS['Experiment'].api_version}",
@@ -216,7 +259,9 @@ def check(resource: Resource) -> Plan:
         from jupyter_ext.tuning.runs import check_template as check_run
 
         check_run(cluster, plan.template.manifest)
-    if plan.template.kind == "job":
+    if kube.PLACE in resource.annotations:
+        kube.check(plan, cluster)
+    elif plan.template.kind == "job":
         from jupyter_ext.tuning.jobs import check_template
 
         check_template(plan, cluster.namespace)
@@ -229,21 +274,20 @@ def _ours(resource: Resource) -> bool:
 
 def submit(resource: Resource) -> Experiment:
     """Check an Experiment, create it and start it. Raises Conflict if there is one of its name."""
-    from jupyter_ext.tuning.handle import Experiment
-
-    cluster = discover.current()
+    cluster, there = discover.current(), kube.place()
+    if not _ours(resource):
+        spec.check_model(resource)
     annotations = {SEED: str(random.SystemRandom().randrange(1 << 31)), **resource.annotations}
-    check(resource)
+    annotations.pop(kube.PLACE, None)  # where it goes is decided here, not by whoever wrote it
     status = {"phase": "PENDING", "reason": "Starting."}
     fresh = replace(resource, annotations=annotations, namespace=cluster.namespace, status=status)
-    return Experiment(_start(cluster, fresh, checked=True).name, cluster)
+    return _started(cluster, fresh, there)
 
 
-def _start(cluster: LocalCluster, resource: Resource, *, checked: bool = False) -> Resource:
+def _start(cluster: LocalCluster, resource: Resource) -> Resource:
     from jupyter_ext.cluster.local import workload
 
-    if not checked:
-        check(resource)
+    _checked(resource)
     resource = belonging(cluster, resource)
     earlier = _begun_before(cluster, resource)
     if earlier is not None:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
-import time
 from pathlib import Path
 
 import psutil
@@ -13,30 +11,7 @@ import pytest
 from jupyter_ext.cluster import discover
 from jupyter_ext.cluster.local import workload
 from jupyter_ext.training.handle import KINDS
-
-PATIENCE = 90.0
-
-
-def until(condition, patience: float = PATIENCE):
-    """Poll; the patience only bounds a hanging test."""
-    deadline = time.monotonic() + patience
-    while not (found := condition()):
-        assert time.monotonic() < deadline, "it never came true"
-        time.sleep(0.01)
-    return found
-
-
-def processes_of(uid: str) -> list[psutil.Process]:
-    """Every process that was started for a workload, by the mark in its environment."""
-    found = []
-    for process in psutil.process_iter():
-        try:
-            marked = process.environ().get("JUPYTER_KUBEFLOW_WORKLOAD") == uid
-            if marked and process.pid != os.getpid() and process.status() != psutil.STATUS_ZOMBIE:
-                found.append(process)
-        except (psutil.NoSuchProcess, psutil.AccessDenied):
-            continue
-    return found
+from tests.waiting import processes_of, until  # noqa: F401 - for the tests of this folder
 
 
 def running(uid: str, program: str) -> list[psutil.Process]:

@@ -62,7 +62,7 @@ def test_a_killed_controller_takes_its_ranks_with_it_and_goes_on_by_itself(clust
     reached(job, 5)
     ranks = ranks_of(job)
     controller_of(cluster, job).kill()
-    psutil.wait_procs(ranks, timeout=10)
+    psutil.wait_procs(ranks, timeout=60)
     assert not any(rank.is_running() and rank.status() != psutil.STATUS_ZOMBIE for rank in ranks)
     stood = int((cluster.home / "work" / job.resource.uid / "checkpoint" / "number").read_text())
     assert job.result(90) == 150

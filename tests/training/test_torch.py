@@ -31,6 +31,7 @@ for step in range(150):
     optimizer.zero_grad(); loss.backward(); optimizer.step()
 weights = [round(value, 4) for value in model.module.weight.flatten().tolist()]
 print(json.dumps({"rank": rank, "size": size, "loss": loss.item(), "weights": weights}), flush=True)
+del model, optimizer, loss  # else a thread of autograd's may still let go of them when the interpreter is gone, and aborts
 dist.destroy_process_group()
 """
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import time
-
 import pytest
 
 from jupyter_ext.cluster import discover
 from jupyter_ext.cluster.local import processes, workload
+from tests.waiting import until  # noqa: F401 - for the tests of this folder
 
 
 @pytest.fixture(autouse=True)
@@ -34,11 +33,3 @@ def tune(cluster):
     from jupyter_ext import tuning
 
     return tuning.tune
-
-
-def until(condition, patience: float = 60.0):
-    """Poll; the patience only bounds a hanging test."""
-    deadline = time.monotonic() + patience
-    while not condition():
-        assert time.monotonic() < deadline, "it never came true"
-        time.sleep(0.01)

@@ -1,0 +1,199 @@
+"""Training jobs on a Kubernetes cluster: the same call makes a TrainJob there, and the same handle follows it.
+
+Kubeflow Trainer runs it; the code travels inside the resource, as in an export.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any, ClassVar, Final
+
+from jupyter_ext.cluster.kube import handle
+from jupyter_ext.cluster.resource import Resource
+from jupyter_ext.errors import Conflict
+from jupyter_ext.training import spec as names
+from jupyter_ext.training.handle import Job, JobFailed
+from jupyter_ext.training.runtime import runtime_of
+
+if TYPE_CHECKING:
+    import threading
+
+    from jupyter_ext.cluster.kube import KubeCluster
+    from jupyter_ext.cluster.kube.pods import Pod
+    from jupyter_ext.cluster.local import LocalCluster
+
+IMAGE: Final = "JUPYTER_KUBEFLOW_JOB_IMAGE"
+"""The image of jobs; without it that of the training runtime."""
+_STATES: Final = {"Pending": "PENDING", "Running": "RUNNING", "Succeeded": "SUCCEEDED", "Failed": "FAILED"}
+
+
+def place() -> KubeCluster | None:
+    """The Kubernetes cluster that jobs go to; None for this machine. Raises Unavailable for one that was chosen and cannot."""
+    return handle.place("training")
+
+
+def start(cluster: KubeCluster, here: LocalCluster, resource: Resource) -> Job:
+    """Create the job there. Raises Unfit for what only this machine can do, and what the API server refuses."""
+    from jupyter_ext.training import kube_runtime
+
+    asked = described(here, resource)
+    asked.spec["runtimeRef"] = kube_runtime.reference(cluster, asked.spec.get("runtimeRef") or {})
+    return KubeJob(cluster.create(asked).name, cluster)
+
+
+def described(here: LocalCluster, resource: Resource) -> Resource:
+    """The job as a cluster takes it, its code inside; nothing is asked of the cluster. Raises Unfit, Invalid."""
+    from jupyter_ext.training import exporting
+    from jupyter_ext.training.validation import validate
+
+    _require(resource)
+    document = exporting.document(here, resource)
+    asked_for = resource.spec.get("runtimeRef") or {}
+    if asked_for.get("name") != runtime_of("plain"):  # which is no runtime of a cluster; the export has one
+        document["spec"]["runtimeRef"] = dict(asked_for)
+    suspend = {"suspend": True} if resource.spec.get("suspend") else {}
+    document["spec"] = {**document["spec"], **suspend}
+    noted = document["metadata"].setdefault("annotations", {})
+    if code := resource.annotations.get(names.CODE):
+        noted[names.CODE] = code  # the digest: which code it is, wherever it is
+    if (image := os.environ.get(IMAGE)) and document["spec"].get("trainer", {}).get("image") is None:
+        document["spec"]["trainer"] = {**document["spec"].get("trainer", {}), "image": image}
+    found = Resource.from_dict(document)
+    validate(found)
+    return found
+
+
+def _require(resource: Resource) -> None:
+    """Refuse by name what Kubeflow Trainer has no word for: nothing is left out silently."""
+    noted = resource.annotations
+    least, _, most = noted.get(names.NODES, "").partition(":")
+    for field, asked, hint in (
+        ("nodes", least != most and bool(most), "Name one number of nodes."),
+        (
+            "restarts",
+            noted.get(names.RESTARTS, "0") != "0",
+            "The training runtime says how often pods start again.",
+        ),
+        (
+            "checkpoint",
+            names.CHECKPOINT in noted,
+            "Save to a bucket or a volume that the job's pods can write.",
+        ),
+        ("register", any(key.endswith("/register") for key in noted), "Register what job.result() gives."),
+    ):
+        if asked:
+            what = f"{field} is for jobs on this machine: a cluster's jobs cannot do it yet"
+            raise handle.refused(field, what, hint)
+
+
+def get(cluster: KubeCluster, name: str, kind: str = "TrainJob") -> Job:
+    """The job of that name. Raises NotFound."""
+    return KubeJob.found(cluster, name, kind)
+
+
+def jobs(cluster: KubeCluster, limit: int, phase: str | None) -> list[tuple[str, Job]]:
+    """The newest jobs, each with the time of its creation."""
+    return handle.listed(cluster, "TrainJob", limit, phase, lambda resource: KubeJob(resource.name, cluster))
+
+
+class KubeJob(handle.Suspending, Job):
+    """One training job of a Kubernetes cluster. Every property asks the API server."""
+
+    _kind: ClassVar[str] = "TrainJob"
+
+    # What it is
+
+    @property
+    def progress(self) -> float | None:
+        """How far it has come, from 0 to 1, where its runtime tells it; None when nobody said."""
+        said = (self.resource.status.get("trainerStatus") or {}).get("progressPercentage")
+        return None if said is None else int(said) / 100
+
+    @property
+    def metrics(self) -> dict[str, float]:
+        """The newest value of each metric that was reported to Kubeflow Trainer."""
+        rows = (self.resource.status.get("trainerStatus") or {}).get("metrics") or ()
+        return {str(row["name"]): float(row["value"]) for row in rows}
+
+    def curves(self, since: int = 0, **_: Any) -> Any:  # noqa: ARG002 - as every job's
+        """Raises Conflict: Kubeflow Trainer keeps the newest values only, those of ``metrics``."""
+        what = f"There are no curves of {self.name}: Kubeflow Trainer keeps the newest values only"
+        raise Conflict(what, hint="Take job.metrics, or log to a tracking server.")
+
+    @property
+    def ranks(self) -> list[dict[str, Any]]:
+        """The state of each node's pod: rank, part, node, state, reason, and the pod and node it is on."""
+        return [_rank(number, pod) for number, pod in enumerate(self._remote.pods(self.kind, self.name))]
+
+    def told(self, resource: Resource) -> dict[str, Any]:
+        """As every kind's, and the state of each node's pod."""
+        said = super().told(resource)
+        trained = resource.status.get("trainerStatus") or {}
+        metrics = {str(row["name"]): float(row["value"]) for row in trained.get("metrics") or ()}
+        return {**said, "ranks": self.ranks, **({"metrics": metrics} if metrics else {})}
+
+    # Follow and steer
+
+    def result(self, timeout: float | None = None) -> Any:
+        """Wait, and give what rank 0 returned: numbers, texts, lists and dictionaries, 4 kB of them.
+
+        Raises JobFailed, and Conflict for a value that did not come back.
+        """
+        resource = self.wait(timeout).resource
+        if resource.phase != "SUCCEEDED":
+            raise self._failure(resource)
+        return returned(self._remote.pods(self.kind, self.name), self.name)
+
+    def _failure(self, resource: Resource) -> JobFailed:
+        hint = "See job.logs()." if resource.phase == "FAILED" else "Resume it with job.resume()."
+        return JobFailed(f"Job {self.name} is {resource.phase}: {self._why(resource)}", error={}, hint=hint)
+
+    def logs(
+        self,
+        rank: int | None = None,
+        tail: int | None = None,
+        *,
+        follow: bool = False,
+        stop: threading.Event | None = None,
+    ) -> Iterator[str]:
+        """What the pod of one node has printed, or all of them with ``[node-1]`` before each line.
+
+        With ``follow`` it goes on until the job ends, or ``stop`` is set.
+        """
+        part = None if rank is None else f"rank-{rank}"
+        return self._printed(part, tail, follow=follow, stop=stop)
+
+
+def _rank(number: int, pod: Pod) -> dict[str, Any]:
+    from jupyter_ext.cluster.kube import why
+
+    status = pod.thing.get("status") or {}
+    return {
+        "rank": pod.rank if pod.rank is not None else number,
+        "part": pod.part,
+        "node": pod.rank if pod.rank is not None else number,
+        "state": _STATES.get(str(status.get("phase")), "PENDING"),
+        "reason": why.reason([pod], ()).removeprefix(f"{pod.part}: "),
+        "pod": pod.name,
+        "host": str((pod.thing.get("spec") or {}).get("nodeName") or ""),
+    }
+
+
+def returned(pods: list[Pod], name: str) -> Any:
+    """What rank 0 left with its pod; None for nothing. Raises Conflict where there is a value that could not come."""
+    from jupyter_ext.training.outside import RETURNED
+
+    first = next((pod for pod in pods if not pod.rank), None)
+    if first is None:
+        hint = "Its pods were removed; what it printed went with them."
+        raise Conflict(f"What {name} returned is no longer known", hint=hint)
+    for row in (first.thing.get("status") or {}).get("containerStatuses") or ():
+        words = str(((row.get("state") or {}).get("terminated") or {}).get("message") or "")
+        if words.startswith(RETURNED):
+            try:
+                return json.loads(words.removeprefix(RETURNED))
+            except ValueError:
+                break
+    return None
