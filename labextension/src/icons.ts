@@ -31,3 +31,19 @@ export const trainingIcon = new LabIcon({
   <path class="jp-icon3" fill="#616161" d="M3 3h2v16h16v2H3V3Zm4 2.500 1.900-.6 2.700 7.700 3.300-1.600 5.600 4.400-1.200 1.600-4.600-3.600-4.200 2L7 5.500Z"/>
 </svg>`
 });
+
+/** One way in, two ways on. */
+export const endpointIcon = new LabIcon({
+  name: 'jupyter-kubeflow:endpoint',
+  svgstr: `<svg xmlns="http://www.w3.org/2000/svg" width="16" viewBox="0 0 24 24">
+  <path class="jp-icon3" fill="#616161" d="M2 11h6.600l5.400-6H17V2l5 4-5 4V7h-2.100l-4.500 5 4.500 5H17v-3l5 4-5 4v-3h-3l-5.400-6H2v-2Z"/>
+</svg>`
+});
+
+/** A spark. */
+export const sparkIcon = new LabIcon({
+  name: 'jupyter-kubeflow:spark',
+  svgstr: `<svg xmlns="http://www.w3.org/2000/svg" width="16" viewBox="0 0 24 24">
+  <path class="jp-icon3" fill="#616161" d="M11 2c.7 5 2.600 7.300 8 8.500-5.400 1.200-7.300 3.500-8 8.500-.7-5-2.600-7.300-8-8.500C8.400 9.300 10.300 7 11 2Zm7.500 12.500c.3 2.300 1.200 3.400 3.500 4-2.300.6-3.200 1.700-3.500 4-.3-2.300-1.200-3.400-3.500-4 2.300-.6 3.200-1.700 3.500-4Z"/>
+</svg>`
+});

@@ -4,7 +4,8 @@ import type { ISignal } from '@lumino/signaling';
 import { Signal } from '@lumino/signaling';
 import type * as React from 'react';
 
-import type { IWork } from './model/types';
+import { knownState } from './model/states';
+import type { IWork, RunState } from './model/types';
 
 /** One thing that can be done to resources of a kind; a command that takes `{name}` or `{names}`. */
 export interface IAction {
@@ -35,8 +36,26 @@ export interface IKindView<T extends IWork = IWork> {
   open(name: string, place?: ReadonlyPartialJSONObject): unknown;
   /** Belongs to something else that is listed: then neither *Now* nor the section's list shows it. */
   isPart?(item: T): boolean;
+  /** Works without going on: then neither *Now* nor a clock follows it. */
+  settled?(item: T): boolean;
+  /** What stands where the state would, for things that do not run; those are settled unless `settled` says not. */
+  mark?(item: T): React.ReactNode;
+  /** The time told in a row; without, that of its end or its making. */
+  time?(item: T): string | null | undefined;
+  /** Drawn below the note in a row; nothing that can be clicked. */
+  extra?(item: T): React.ReactNode;
   /** Most wanted first. */
   readonly actions: readonly IAction[];
+}
+
+/** Whether nothing of it goes on, whatever its phase. */
+export function isSettled(view: IKindView, item: IWork): boolean {
+  return view.settled ? view.settled(item) : Boolean(view.mark);
+}
+
+/** The state as rows carry it; none for what has none. */
+export function stateOf(view: IKindView | undefined, item: IWork): RunState | undefined {
+  return view?.mark && !view.settled ? undefined : knownState(item.status.phase);
 }
 
 /** One more column of a section's table, after state and name; the usual ones are in ui/columns. */
@@ -64,6 +83,12 @@ export interface ISectionWords {
   readonly noMatch: string;
 }
 
+/** Items of one kind, best first. */
+export interface ISearchResult {
+  readonly items: readonly IWork[];
+  readonly more: boolean;
+}
+
 export interface IFormProps {
   /** What the form starts from, for example the source of a cell. */
   readonly given?: ReadonlyPartialJSONObject;
@@ -88,15 +113,31 @@ export interface ISection {
     readonly form?: React.ComponentType<IFormProps>;
     readonly command?: string;
   };
-  readonly empty: { readonly sentence: string; readonly code: string };
+  readonly empty: {
+    readonly sentence: string;
+    readonly code: string;
+    /** Another first step: a command without arguments. */
+    readonly also?: { readonly label: string; readonly command: string };
+  };
   /** Columns of the table after state and name; may depend on what is shown. */
   columns(items: readonly IWork[]): readonly IColumn[];
   /** Put two to ten of one kind side by side; without it nothing can be compared. */
   compare?(names: readonly string[]): void;
+  /** Asks the server what a filter finds, instead of looking through what is loaded; rejects where it is no filter. */
+  search?(query: string, signal: AbortSignal): Promise<ISearchResult>;
   /** Below the list, for example the schedules. */
   readonly below?: React.ComponentType;
   /** Whether the section is unfolded until somebody folds it; false without. */
   readonly open?: boolean;
+}
+
+/** A part of the panel that draws itself, for what is no resource of the cluster. */
+export interface IPart {
+  /** As the server's capabilities name it: *servers*. Shown where that is available. */
+  readonly id: string;
+  readonly rank: number;
+  readonly title: string;
+  readonly body: React.ComponentType;
 }
 
 /** A command asked for a section's form; the panel shows it. */
@@ -127,6 +168,16 @@ export class Sections {
   add(section: ISection): void {
     const others = this._all.filter(other => other.id !== section.id);
     this._all = [...others, section].sort((a, b) => a.rank - b.rank);
+    this._changed.emit();
+  }
+
+  get parts(): readonly IPart[] {
+    return this._parts;
+  }
+
+  addPart(part: IPart): void {
+    const others = this._parts.filter(other => other.id !== part.id);
+    this._parts = [...others, part].sort((a, b) => a.rank - b.rank);
     this._changed.emit();
   }
 
@@ -164,6 +215,7 @@ export class Sections {
   }
 
   private _all: readonly ISection[] = [];
+  private _parts: readonly IPart[] = [];
   private _changed = new Signal<this, void>(this);
   private _opened = new Signal<this, { kind: string; name: string }>(this);
   private _formAsked = new Signal<this, void>(this);

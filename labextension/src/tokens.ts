@@ -112,8 +112,13 @@ export namespace CommandIDs {
   export const copyName = 'kubeflow:copy-name';
   export const copyCode = 'kubeflow:copy-code';
   export const openHere = 'kubeflow:open-here';
+  /** A compiled pipeline before it runs: takes `{path}`; without one the file that is selected. */
+  export const runPipelineFile = 'kubeflow:run-pipeline-file';
   export const showPanel = 'kubeflow:show-panel';
   export const refresh = 'kubeflow:refresh';
   export const newSchedule = 'kubeflow:create-schedule';
+  /** Of what a run, a job or a search made: takes `{kind, name, step?, value?}`. */
+  export const registerMade = 'kubeflow:register-what-was-made';
   export const openDoctor = 'kubeflow:check-setup';
+  export const openHome = 'kubeflow:open-home';
 }

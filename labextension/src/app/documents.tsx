@@ -8,7 +8,7 @@ import { Signal } from '@lumino/signaling';
 import type { Widget } from '@lumino/widgets';
 import * as React from 'react';
 
-import { kubeflowIcon } from '../icons';
+import { compareIcon, kubeflowIcon } from '../icons';
 import type { IKubeflow } from '../tokens';
 import { Boundary } from '../ui/boundary';
 import { KubeflowProvider, SeenProvider } from '../ui/context';
@@ -83,7 +83,12 @@ export abstract class ResourceView<
     readonly resource: string,
     private _place: P
   ) {
-    super(kubeflow, `jupyter-kubeflow-${kind.toLowerCase()}-${resource}`, resource);
+    // Names may have blanks, which ids may not.
+    super(
+      kubeflow,
+      `jupyter-kubeflow-${kind.toLowerCase()}-${encodeURIComponent(resource)}`,
+      resource
+    );
     this.title.icon = kubeflow.sections.view(kind)?.icon ?? kubeflowIcon;
   }
 
@@ -99,6 +104,30 @@ export abstract class ResourceView<
   /** Change a part of the place and keep the rest. */
   readonly go = (change: Partial<P>): void => {
     this.place = { ...this._place, ...change };
+  };
+}
+
+/** Two to ten of one kind side by side; which ones may be changed in the view. */
+export abstract class Comparison extends View {
+  constructor(
+    kubeflow: IKubeflow,
+    namespace: string,
+    label: string,
+    private _names: readonly string[]
+  ) {
+    super(kubeflow, `${namespace}-${encodeURIComponent(_names.join())}`, label);
+    this.title.icon = compareIcon;
+    this.title.caption = _names.join('\n');
+  }
+
+  get names(): readonly string[] {
+    return this._names;
+  }
+
+  protected readonly onNames = (names: readonly string[]): void => {
+    this._names = names;
+    this.title.caption = names.join('\n');
+    this.moved();
   };
 }
 
@@ -177,6 +206,62 @@ export function addDocument<T extends ResourceView>(
     name: ({ content }) => `${content.kind}/${content.resource}`
   });
   return tracker;
+}
+
+export interface IComparison<T extends Comparison> {
+  /** Takes `{names}`. */
+  readonly command: string;
+  readonly label: string;
+  readonly namespace: string;
+  /** How a name is written, where it is more than one. */
+  readonly hint?: string;
+  /** Opens without names too, and asks for them. */
+  readonly asks?: boolean;
+  create(names: readonly string[]): T;
+}
+
+/** Opens one widget for each set of names, and again after a reload of the page. */
+export function addComparison<T extends Comparison>(
+  app: JupyterFrontEnd,
+  restorer: ILayoutRestorer | null,
+  comparison: IComparison<T>
+): void {
+  const { command, namespace, asks, hint } = comparison;
+  const tracker = new WidgetTracker<MainAreaWidget<T>>({ namespace });
+  app.commands.addCommand(command, {
+    label: comparison.label,
+    icon: compareIcon,
+    isEnabled: args => asks || (Array.isArray(args.names) && args.names.length > 1),
+    describedBy: {
+      args: {
+        type: 'object',
+        ...(!asks && { required: ['names'] }),
+        properties: {
+          names: {
+            type: 'array',
+            items: { type: 'string', ...(hint && { description: hint }) }
+          }
+        }
+      }
+    },
+    execute: args => {
+      const names = Array.isArray(args.names) ? args.names.map(String).slice(0, 10) : [];
+      const key = names.join();
+      const known = tracker.find(({ content }) => content.names.join() === key);
+      const widget = known ?? wrap(comparison.create(names));
+      if (!known) {
+        widget.content.placeChanged.connect(() => void tracker.save(widget));
+        void tracker.add(widget);
+      }
+      show(app, widget);
+      return widget;
+    }
+  });
+  void restorer?.restore(tracker, {
+    command,
+    args: ({ content }) => ({ names: [...content.names] }),
+    name: ({ content }) => content.names.join()
+  });
 }
 
 /** The resource whose view is in front, for commands of the palette, which have no arguments. */

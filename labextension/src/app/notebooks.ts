@@ -54,6 +54,23 @@ export async function selectCell(
   return true;
 }
 
+/** Put a code cell into the notebook, as a change that its own undo takes back. */
+export function insertCell(
+  panel: NotebookPanel,
+  at: number,
+  source: string,
+  tags: readonly string[] = []
+): void {
+  const shared = panel.content.model?.sharedModel;
+  shared?.transact(() => {
+    shared.insertCell(at, {
+      cell_type: 'code',
+      source,
+      metadata: tags.length ? { tags: [...tags] } : {}
+    });
+  });
+}
+
 /** Run code in the notebook's kernel, outside its cells. Rejects with what the kernel said. */
 export async function runInKernel(panel: NotebookPanel, code: string): Promise<void> {
   await panel.sessionContext.ready;

@@ -24,7 +24,7 @@ export interface IVerb {
   /** What is sent along. */
   body?(args: Args): object;
   /** What to do with the answer. */
-  after?(reply: unknown, name: string): unknown;
+  after?(reply: unknown, name: string, args: Args, kind: string): unknown;
 }
 
 export interface IVerbContext {
@@ -147,7 +147,7 @@ async function once(verb: IVerb, target: ITarget, args: Args, context: IVerbCont
               method: 'POST',
               body: verb.body?.(args) ?? {}
             });
-    await verb.after?.(reply, name);
+    await verb.after?.(reply, name, args, kind);
   } catch (error) {
     kubeflow.fail(verb.doing(title), error);
   }

@@ -1,13 +1,15 @@
 import * as React from 'react';
 
 import { useTrans } from '../ui/context';
-import type { ILayout } from './layout';
+import type { IRoute } from './layout';
 import { curve, layout } from './layout';
-import type { IGraphData, IGraphNode } from './model';
+import type { IGraphData, IGraphEdge } from './model';
 import { related } from './model';
-import { GraphNode, MiniNode, nodeHeight, NODE_WIDTH } from './node';
+import type { IBox, INested } from './nested';
+import { move, nest } from './nested';
+import { GraphNode, isAt, MiniNode, NodeStrip, SIZES } from './node';
 import type { IViewport } from './view';
-import { fit, neighbour, reveal, zoomAt } from './view';
+import { fit, reveal, zoomAt } from './view';
 
 export interface IGraphProps {
   data: IGraphData;
@@ -22,29 +24,67 @@ export interface IGraphProps {
   /** Enter or double click. */
   onOpen?: (id: string) => void;
   onHover?: (id: string | null) => void;
+  /** Which groups are open, where that outlives the drawing. */
+  folds?: IFolds;
 }
 
-const FULL = { x: 18, y: 36, margin: 14 };
 const MINI = { x: 6, y: 8, margin: 4 };
+/** Of more than so many steps the groups are folded until somebody opens them. */
+const UNFOLDED = 40;
 
-function useLayout(data: IGraphData, mini: boolean, open: ReadonlySet<string>): ILayout {
-  const shape = JSON.stringify([
-    data.nodes.map(node => [node.id, node.children?.length ?? 0, open.has(node.id)]),
-    data.edges.map(edge => [edge.source, edge.target]),
-    mini
-  ]);
+/** Which groups are open: as somebody left them, else as many as can be overlooked. */
+export interface IFolds {
+  isOpen(id: string): boolean;
+  toggle(id: string): void;
+}
+
+export function useFolds(data: IGraphData): IFolds {
+  const [chosen, setChosen] = React.useState<ReadonlyMap<string, boolean>>(new Map());
+  const few = React.useMemo(() => leaves(data) <= UNFOLDED, [data]);
+  return React.useMemo(() => {
+    const isOpen = (id: string) => chosen.get(id) ?? few;
+    return {
+      isOpen,
+      toggle: id => setChosen(old => new Map(old).set(id, !isOpen(id)))
+    };
+  }, [chosen, few]);
+}
+
+function leaves(data: IGraphData): number {
+  return data.nodes.reduce((sum, node) => sum + (node.inner ? leaves(node.inner) : 1), 0);
+}
+
+function useNested(data: IGraphData, folds: IFolds): INested {
+  const shape = JSON.stringify(shapeOf(data, folds));
   // States change often and shape rarely: only the shape lays out anew.
   // eslint-disable-next-line react-hooks/exhaustive-deps
-  return React.useMemo(() => compute(data, mini, open), [shape]);
+  const plan = React.useMemo(() => nest(data, folds.isOpen, SIZES), [shape]);
+  return React.useMemo(() => {
+    const boxes = new Map(plan.boxes);
+    const renew = (level: IGraphData) =>
+      level.nodes.forEach(node => {
+        const box = boxes.get(node.id);
+        if (box) {
+          boxes.set(node.id, { ...box, node });
+        }
+        if (node.inner) {
+          renew(node.inner);
+        }
+      });
+    renew(data);
+    return { ...plan, boxes };
+  }, [plan, data]);
 }
 
-function compute(data: IGraphData, mini: boolean, open: ReadonlySet<string>): ILayout {
-  const nodes = data.nodes.map(node => ({
-    id: node.id,
-    width: mini ? 18 : NODE_WIDTH,
-    height: mini ? 10 : nodeHeight(node, open.has(node.id))
-  }));
-  return layout(nodes, data.edges, mini ? MINI : FULL);
+function shapeOf(data: IGraphData, folds: IFolds): unknown {
+  return [
+    data.nodes.map(node => [
+      node.id,
+      Boolean(node.iterations?.length),
+      node.inner && folds.isOpen(node.id) ? shapeOf(node.inner, folds) : 0
+    ]),
+    data.edges.map(edge => [edge.source, edge.target])
+  ];
 }
 
 /** A pipeline as boxes and lines. Arrow keys go from node to node; drag moves, Ctrl-wheel zooms. */
@@ -52,10 +92,17 @@ export function Graph(props: IGraphProps): JSX.Element {
   return props.variant === 'mini' ? <MiniGraph {...props} /> : <FullGraph {...props} />;
 }
 
-const NONE: ReadonlySet<string> = new Set();
-
 function MiniGraph(props: IGraphProps): JSX.Element {
-  const plan = useLayout(props.data, true, NONE);
+  const { data } = props;
+  const shape = JSON.stringify([
+    data.nodes.map(node => node.id),
+    data.edges.map(edge => [edge.source, edge.target])
+  ]);
+  const plan = React.useMemo(() => {
+    const nodes = data.nodes.map(({ id }) => ({ id, width: 18, height: 10 }));
+    return layout(nodes, data.edges, MINI);
+    // eslint-disable-next-line react-hooks/exhaustive-deps
+  }, [shape]);
   return (
     <div
       className="jk-Graph jk-mod-mini"
@@ -63,8 +110,8 @@ function MiniGraph(props: IGraphProps): JSX.Element {
       aria-label={props.label}
       style={{ width: plan.width, height: plan.height }}
     >
-      <Edges plan={plan} data={props.data} selected={props.selected} />
-      {props.data.nodes.map(node => (
+      <Edges plan={plan} edges={data.edges} near={props.selected} />
+      {data.nodes.map(node => (
         <MiniNode
           key={node.id}
           node={node}
@@ -81,31 +128,37 @@ function MiniGraph(props: IGraphProps): JSX.Element {
 
 function FullGraph(props: IGraphProps): JSX.Element {
   const { data, selected, onSelect } = props;
-  const [open, setOpen] = React.useState<ReadonlySet<string>>(NONE);
-  const plan = useLayout(data, false, open);
+  const own = useFolds(data);
+  const folds = props.folds ?? own;
+  const plan = useNested(data, folds);
   const frame = React.useRef<HTMLDivElement>(null);
-  const { view, setView, refit } = useViewport(frame, plan);
+  const { view, setView, refit, hold } = useViewport(frame, plan);
   const ids = React.useMemo(() => new Set(data.critical), [data.critical]);
+  const tree = React.useMemo(() => data.nodes.some(node => node.inner), [data]);
+  const live = React.useRef({ folds, hold });
+  live.current = { folds, hold };
   const toggle = React.useCallback((id: string) => {
-    setOpen(value => {
-      const next = new Set(value);
-      return next.delete(id) ? next : next.add(id);
-    });
+    live.current.hold(id);
+    live.current.folds.toggle(id);
   }, []);
   const focus = (id: string) => {
-    const place = plan.nodes.get(id);
-    const box = frame.current?.getBoundingClientRect();
-    if (place && box) {
-      setView(value => reveal(value, place, box));
+    const box = plan.boxes.get(id);
+    const window = frame.current?.getBoundingClientRect();
+    if (box && window) {
+      // Of an open group the head is what is gone to.
+      const place = box.open ? { ...box.place, height: SIZES.head(box.node) } : box.place;
+      setView(value => reveal(value, place, window));
       frame.current?.querySelector<HTMLElement>(`[data-node="${CSS.escape(id)}"]`)?.focus();
-      onSelect?.(id);
+      onSelect?.(box.node.unit ?? id);
     }
   };
   const onKeyDown = (event: React.KeyboardEvent) => {
     const id = (event.target as HTMLElement).dataset.node;
-    const next = id && event.key.startsWith('Arrow') && step(plan, id, event.key);
-    if (next) {
-      focus(next);
+    const next = id ? move(plan.boxes, id, event.key) : null;
+    if (next && 'to' in next) {
+      focus(next.to);
+    } else if (next) {
+      toggle(next.toggle);
     } else if (event.key === '+' || event.key === '=') {
       setView(value => zoomMiddle(value, frame.current, 1.2));
     } else if (event.key === '-') {
@@ -118,7 +171,9 @@ function FullGraph(props: IGraphProps): JSX.Element {
     event.preventDefault();
     event.stopPropagation();
   };
-  const first = data.nodes[0]?.id;
+  const boxes = [...plan.boxes.values()];
+  const at = boxes.find(box => selected && isAt(box.node, selected)) ?? null;
+  const stop = (at ?? boxes[0])?.node.id;
   return (
     <div className="jk-Graph" role="group" aria-label={props.label} onKeyDown={onKeyDown}>
       <div className="jk-Graph-frame" ref={frame}>
@@ -130,22 +185,44 @@ function FullGraph(props: IGraphProps): JSX.Element {
             transform: `translate(${view.x}px, ${view.y}px) scale(${view.scale})`
           }}
         >
-          <Edges plan={plan} data={data} selected={selected} critical={ids} />
-          {data.nodes.map(node => (
-            <GraphNode
-              key={node.id}
-              node={node}
-              place={plan.nodes.get(node.id)!}
-              selected={selected ?? null}
-              tabStop={selected ? holds(node, selected) : node.id === first}
-              critical={ids.has(node.id)}
-              faded={Boolean(props.highlighted && !props.highlighted.has(node.id))}
-              open={open.has(node.id)}
-              onToggle={toggle}
-              onSelect={onSelect}
-              onOpen={props.onOpen}
-            />
-          ))}
+          <div
+            className="jk-Graph-nodes"
+            role={tree ? 'tree' : undefined}
+            aria-label={tree ? props.label : undefined}
+          >
+            {boxes.map(box => (
+              <GraphNode
+                key={box.node.id}
+                box={box}
+                tree={tree}
+                selected={selected ?? null}
+                tabStop={box.node.id === stop}
+                critical={ids.has(box.node.id) && !box.open}
+                faded={Boolean(props.highlighted && !props.highlighted.has(box.node.id))}
+                onToggle={toggle}
+                onSelect={onSelect}
+                onOpen={props.onOpen}
+              />
+            ))}
+          </div>
+          <Edges
+            plan={plan}
+            edges={allEdges(data)}
+            near={at?.node.id}
+            level={levelEdges(plan, data, at)}
+            critical={ids}
+          />
+          {boxes
+            .filter(box => box.node.iterations?.length)
+            .map(box => (
+              <NodeStrip
+                key={box.node.id}
+                box={box}
+                selected={selected ?? null}
+                tabStop={box.node.id === stop}
+                onSelect={onSelect}
+              />
+            ))}
         </div>
       </div>
       <Controls
@@ -156,12 +233,14 @@ function FullGraph(props: IGraphProps): JSX.Element {
   );
 }
 
-function holds(node: IGraphNode, id: string): boolean {
-  return node.id === id || Boolean(node.children?.some(child => child.id === id));
+function allEdges(data: IGraphData): IGraphEdge[] {
+  return [...data.edges, ...data.nodes.flatMap(node => (node.inner ? allEdges(node.inner) : []))];
 }
 
-function step(plan: ILayout, from: string, key: string): string | undefined {
-  return neighbour([...plan.nodes.values()], from, key);
+/** The edges among which the selected node stands. */
+function levelEdges(plan: INested, data: IGraphData, at: IBox | null): IGraphEdge[] {
+  const parent = at?.parent ? plan.boxes.get(at.parent) : null;
+  return parent?.node.inner?.edges ?? data.edges;
 }
 
 function zoomMiddle(view: IViewport, frame: HTMLElement | null, factor: number): IViewport {
@@ -171,14 +250,34 @@ function zoomMiddle(view: IViewport, frame: HTMLElement | null, factor: number):
 
 function useViewport(
   frame: React.RefObject<HTMLDivElement>,
-  plan: ILayout
+  plan: INested
 ): {
   view: IViewport;
   setView: React.Dispatch<React.SetStateAction<IViewport>>;
   refit: () => void;
+  /** What comes next changes the drawing, and this node stays where it is on the screen. */
+  hold: (id: string) => void;
 } {
   const [view, setView] = React.useState<IViewport>({ x: 0, y: 0, scale: 1 });
   const touched = React.useRef(false);
+  const held = React.useRef<{ id: string; x: number; y: number } | null>(null);
+  const hold = (id: string) => {
+    const place = plan.boxes.get(id)?.place;
+    held.current = place ? { id, x: place.x, y: place.y } : null;
+    touched.current = true;
+  };
+  React.useLayoutEffect(() => {
+    const before = held.current;
+    const place = before && plan.boxes.get(before.id)?.place;
+    if (before && place && (place.x !== before.x || place.y !== before.y)) {
+      setView(old => ({
+        ...old,
+        x: old.x + (before.x - place.x) * old.scale,
+        y: old.y + (before.y - place.y) * old.scale
+      }));
+    }
+    held.current = null;
+  }, [plan]);
   const refit = React.useCallback(() => {
     const box = frame.current?.getBoundingClientRect();
     if (box?.width && box.height) {
@@ -201,7 +300,7 @@ function useViewport(
     const node = frame.current;
     return node ? listen(node, touched, setView) : undefined;
   }, [frame]);
-  return { view, setView, refit };
+  return { view, setView, refit, hold };
 }
 
 /** Wheel listeners must be able to prevent scrolling, which React's own cannot. */
@@ -223,7 +322,7 @@ function listen(
     }
   };
   const down = (event: PointerEvent) => {
-    if (event.button === 0 && !(event.target as HTMLElement).closest('button')) {
+    if (event.button === 0 && !(event.target as HTMLElement).closest('button, .jk-Strip')) {
       from = { x: event.clientX, y: event.clientY };
       node.setPointerCapture(event.pointerId);
     }
@@ -254,14 +353,16 @@ function listen(
 }
 
 const Edges = React.memo(function Edges(props: {
-  plan: ILayout;
-  data: IGraphData;
-  selected?: string | null;
+  plan: { routes: IRoute[]; width: number; height: number };
+  edges: readonly IGraphEdge[];
+  /** The node whose relations are marked, and the edges among which it stands. */
+  near?: string | null;
+  level?: readonly IGraphEdge[];
   critical?: ReadonlySet<string>;
 }): JSX.Element {
-  const { plan, data, selected } = props;
-  const near = selected ? related(data.edges, selected) : null;
-  const kinds = new Map(data.edges.map(edge => [`${edge.source}\n${edge.target}`, edge]));
+  const { plan, edges } = props;
+  const near = props.near ? related(props.level ?? edges, props.near) : null;
+  const kinds = new Map(edges.map(edge => [`${edge.source}\n${edge.target}`, edge]));
   return (
     <svg
       className="jk-Graph-edges"

@@ -1,5 +1,10 @@
+import type { LabIcon } from '@jupyterlab/ui-components';
+
 import { isFinished, knownState } from '../model/states';
 import type { IPipeline, IRun, IStepStatus, RunState } from '../model/types';
+import type { Chosen, IGroup, IIteration } from './outline';
+import { Outline, splitId, worstProblems } from './outline';
+import { iterationOf, Tree, treeOf } from './tree';
 
 /** What the drawing knows about a node; the same for a run and for a notebook that never ran. */
 export interface IGraphNode {
@@ -16,10 +21,28 @@ export interface IGraphNode {
   kind?: 'setup' | 'step';
   /** The run is over and never came to it. */
   left?: boolean;
+  /** What is told below the title, instead of the state. */
+  note?: string;
+  /** What stands where the state would, while there is none. */
+  icon?: LabIcon;
   /** A problem found in the code of this step. */
   problem?: 'error' | 'warning';
-  /** Iterations of a step that runs for every item. */
-  children?: IGraphNode[];
+  /** What is selected with it, where that is an iteration of it. */
+  unit?: string;
+  /** Iterations of a step, or of a group, that runs for every item. */
+  iterations?: IIteration[];
+  /** A DAG in the pipeline: it folds open. */
+  group?: IGroup['kind'];
+  inner?: IGraphData;
+  /** Of the tasks in it. */
+  done?: number;
+  count?: number;
+  /** The iteration of it that its inside shows. */
+  chosen?: readonly number[] | null;
+  /** When it runs, as somebody would write it. */
+  condition?: string;
+  /** It runs at the end, whatever happened. */
+  exit?: boolean;
 }
 
 export interface IGraphEdge {
@@ -56,17 +79,21 @@ function statusNode(status: IStepStatus, over: boolean, title?: string): IGraphN
 }
 
 /** The graph of a run: the pipeline as submitted with the states of now. */
-export function runGraph(run: IRun): IGraphData {
+export function runGraph(run: IRun, chosen?: Chosen): IGraphData {
   const pipeline = run.spec.pipeline?.graph;
   const statuses = run.status.steps ?? [];
   const over = isFinished(run.status.phase);
+  const tree = treeOf(run, chosen);
+  if (tree) {
+    return tree.data(over ? (run.status.criticalPath ?? []) : []);
+  }
   const byName = new Map(statuses.map(step => [step.name, step]));
-  const children = new Map<string, IGraphNode[]>();
+  const iterations = new Map<string, IIteration[]>();
   for (const status of statuses) {
     if (status.parent) {
-      const list = children.get(status.parent) ?? [];
-      list.push(statusNode(status, over));
-      children.set(status.parent, list);
+      const list = iterations.get(status.parent) ?? [];
+      list.push(iterationOf(status, splitId(status.name).index ?? [list.length]));
+      iterations.set(status.parent, list);
     }
   }
   const roots = pipeline
@@ -79,7 +106,7 @@ export function runGraph(run: IRun): IGraphData {
         kind: step.kind
       }))
     : statuses.filter(status => !status.parent).map(status => statusNode(status, over));
-  const nodes = roots.map(node => ({ ...node, children: children.get(node.id) }));
+  const nodes = roots.map(node => ({ ...node, iterations: iterations.get(node.id) }));
   return {
     nodes,
     edges: [...(pipeline?.edges ?? []), ...addedEdges(statuses)],
@@ -100,12 +127,11 @@ function addedEdges(statuses: readonly IStepStatus[]): IGraphEdge[] {
 
 /** The graph of a notebook as it is now, with its problems. */
 export function pipelineGraph(pipeline: IPipeline): IGraphData {
-  const worst = new Map<string, 'error' | 'warning'>();
-  for (const problem of pipeline.problems ?? []) {
-    if (problem.step && problem.severity !== 'info' && worst.get(problem.step) !== 'error') {
-      worst.set(problem.step, problem.severity);
-    }
+  const outline = Outline.of(pipeline);
+  if (outline) {
+    return new Tree(outline, pipeline, []).data([]);
   }
+  const worst = worstProblems(pipeline);
   const nodes = pipeline.steps.map(step => ({
     id: step.name,
     title: step.title || step.name,

@@ -56,35 +56,3 @@ function shift(from: number, to: number, size: number, margin: number): number {
   }
   return to > size - margin ? Math.max(size - margin - to, margin - from) : 0;
 }
-
-export interface INeighbour {
-  id: string;
-  x: number;
-  width: number;
-  layer: number;
-  order: number;
-}
-
-/** Which node an arrow key goes to: along the layer, or to the nearest one in the next layer that has any. */
-export function neighbour(
-  nodes: readonly INeighbour[],
-  from: string,
-  key: string
-): string | undefined {
-  const here = nodes.find(node => node.id === from);
-  if (!here) {
-    return nodes[0]?.id;
-  }
-  const middle = (node: INeighbour) => node.x + node.width / 2;
-  if (key === 'ArrowLeft' || key === 'ArrowRight') {
-    const row = nodes.filter(node => node.layer === here.layer).sort((a, b) => a.order - b.order);
-    return row[row.indexOf(here) + (key === 'ArrowRight' ? 1 : -1)]?.id;
-  }
-  const down = key === 'ArrowDown';
-  const rest = nodes.filter(node => (down ? node.layer > here.layer : node.layer < here.layer));
-  const layers = rest.map(node => node.layer);
-  const layer = down ? Math.min(...layers) : Math.max(...layers);
-  return rest
-    .filter(node => node.layer === layer)
-    .sort((a, b) => Math.abs(middle(a) - middle(here)) - Math.abs(middle(b) - middle(here)))[0]?.id;
-}

@@ -20,13 +20,19 @@ export function whyNot(action: RunAction, run: IRun | undefined | null): WhyNot 
         : isFinished(phase) || phase === 'PAUSED'
           ? null
           : 'unfinished';
+    case 'export':
+      return isCompiled(run) || isFinished(phase) ? null : 'unfinished';
     case 'delete':
     case 'reproduce':
-    case 'export':
       return isFinished(phase) ? null : 'unfinished';
     case 'rerun':
       return null;
   }
+}
+
+/** Made from a pipeline that somebody compiled: there is no notebook behind it. */
+export function isCompiled(run: IRun): boolean {
+  return run.spec.pipeline?.format === 'kfp';
 }
 
 /** The Python that gets hold of this run. */

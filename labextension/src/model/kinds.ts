@@ -5,6 +5,8 @@ export interface IKind {
   readonly plural: string;
   /** Asked for only where the server has this; without, always. */
   readonly capability?: string;
+  /** Kept in a store of its own, whose versions say nothing of the others'. */
+  readonly apart?: boolean;
 }
 
 /** All of them. Trials are missing on purpose: an experiment has thousands, and its own view reads them. */
@@ -15,7 +17,16 @@ export const KINDS: readonly IKind[] = [
   { kind: 'PyTorchJob', plural: 'pytorchjobs', capability: 'training' },
   { kind: 'TFJob', plural: 'tfjobs', capability: 'training' },
   { kind: 'XGBoostJob', plural: 'xgboostjobs', capability: 'training' },
-  { kind: 'Experiment', plural: 'experiments', capability: 'tuning' }
+  { kind: 'SparkConnect', plural: 'sparkconnects', capability: 'spark' },
+  { kind: 'SparkApplication', plural: 'sparkapplications', capability: 'spark' },
+  {
+    kind: 'ScheduledSparkApplication',
+    plural: 'scheduledsparkapplications',
+    capability: 'spark'
+  },
+  { kind: 'Experiment', plural: 'experiments', capability: 'tuning' },
+  { kind: 'RegisteredModel', plural: 'registeredmodels', capability: 'registry', apart: true },
+  { kind: 'InferenceService', plural: 'inferenceservices', capability: 'serving' }
 ];
 
 export function pluralOf(kind: string): string {

@@ -4,6 +4,7 @@ import type { ISignal } from '@lumino/signaling';
 import { Signal } from '@lumino/signaling';
 
 import { KubeflowError } from './errors';
+import { Heard, versionOf } from './heard';
 import type { IListChange, IResourceList } from './resources';
 import type { IPage, IResource, IResourceEvent } from './types';
 
@@ -74,10 +75,12 @@ export class ResourceList<T extends IResource> implements IResourceList<T> {
     const limit = Math.min(LIMIT, Math.max(PAGE, this._items.length));
     try {
       const page = await this._services.request<IPage<T>>(`${this.plural}?limit=${limit}`);
+      const version = Number(page.resourceVersion) || 0;
       this._error = null;
-      this._replace(page.items);
+      this._replace(page.items, version);
       this._more = page.more;
-      this._services.answered(Number(page.resourceVersion) || 0);
+      this._version = Math.max(this._version, version);
+      this._services.answered(version);
     } catch (error) {
       this._error = KubeflowError.from(error);
       this._mark([], true);
@@ -98,7 +101,9 @@ export class ResourceList<T extends IResource> implements IResourceList<T> {
       const page = await this._services.request<IPage<T>>(
         `${this.plural}?limit=${PAGE}&before=${before}`
       );
-      const fresh = page.items.filter(item => !this._byName.has(item.metadata.name));
+      const fresh = page.items.filter(
+        item => !this._inList(item.metadata.name) && !this._heard.isGone(item)
+      );
       this._more = page.more && fresh.length > 0;
       this._set([...this._items, ...fresh]);
       this._mark(
@@ -110,22 +115,41 @@ export class ResourceList<T extends IResource> implements IResourceList<T> {
     }
   }
 
+  /** What was known is of another cluster: names and versions mean nothing any more. */
+  reset(): void {
+    this._heard = new Heard();
+    this._version = 0;
+    this._lent.clear();
+    this._dirty.clear();
+    this._wanted.clear();
+    const names = this._items.map(item => item.metadata.name);
+    this._set([]);
+    this._loaded = this._more = false;
+    this._error = null;
+    this._mark(names, true);
+  }
+
+  /** The store is known to have been at this version, from an answer or an event. */
+  get version(): number {
+    return Math.max(this._version, this._heard.newest);
+  }
+
   /** Show what an event says now; ask the server for the rest. */
   apply(event: IResourceEvent): void {
+    this._heard.note(event);
     const old = this._byName.get(event.name);
+    const newer = Number(event.resourceVersion) > versionOf(old);
     if (event.type === 'DELETED') {
-      if (old) {
-        this._set(this._items.filter(item => item !== old));
-        this._mark([event.name], true);
+      if (old && (newer || old.metadata.uid === event.uid)) {
+        this.remove(event.name);
       }
-      return;
-    }
-    if (!old) {
+    } else if (!old || (newer && old.metadata.uid !== event.uid)) {
       this._ask(event.name);
-    } else if (Number(event.resourceVersion) > Number(old.metadata.resourceVersion)) {
+    } else if (newer) {
       const next = this._patch(old, event);
       this._put(next);
-      if (next.status.phase !== old.status.phase) {
+      // What has no phase says nothing in its events but that it changed.
+      if (next.status.phase !== old.status.phase || !next.status.phase) {
         this._ask(event.name);
       } else if (!event.steps) {
         this._freshen(event.name);
@@ -136,7 +160,7 @@ export class ResourceList<T extends IResource> implements IResourceList<T> {
   /** Take over what was read elsewhere (a created or watched resource). */
   accept(item: T): void {
     const old = this._byName.get(item.metadata.name);
-    if (old && Number(old.metadata.resourceVersion) > Number(item.metadata.resourceVersion)) {
+    if (this._heard.isGone(item) || (old && versionOf(old) > versionOf(item))) {
       return;
     }
     if (old) {
@@ -153,34 +177,77 @@ export class ResourceList<T extends IResource> implements IResourceList<T> {
     this._mark([item.metadata.name], true);
   }
 
+  /** Keep what a search found beyond the loaded pages: `get` and events know it, `items` does not. */
+  lend(items: readonly T[]): void {
+    for (const item of items) {
+      const { name } = item.metadata;
+      if (this._inList(name)) {
+        this.accept(item);
+      } else if (!this._heard.isGone(item) && versionOf(this._lent.get(name)) <= versionOf(item)) {
+        this._lent.set(name, item);
+        this._byName.set(name, item);
+        this._mark([name], false);
+      }
+    }
+  }
+
   remove(name: string): void {
+    this._lent.delete(name);
     this._set(this._items.filter(item => item.metadata.name !== name));
     this._mark([name], true);
   }
 
-  private _replace(items: readonly T[]): void {
+  private _inList(name: string): boolean {
+    return this._byName.has(name) && !this._lent.has(name);
+  }
+
+  /** Take an answer that was true at a version, except where an event told of something later. */
+  private _replace(answer: readonly T[], version: number): void {
     const names = new Set<string>();
-    const merged = items.map(item => {
-      const old = this._byName.get(item.metadata.name);
-      if (old && !this._dirty.has(item.metadata.name) && sameVersion(old, item)) {
-        return old;
-      }
-      names.add(item.metadata.name);
-      return item;
-    });
+    const overtaken = new Set<string>();
+    const merged = answer
+      .filter(item => !this._heard.isGone(item))
+      .map(item => {
+        const { name } = item.metadata;
+        const old = this._byName.get(name);
+        if (old && versionOf(old) > versionOf(item)) {
+          overtaken.add(name);
+          return old;
+        }
+        if (old && !this._dirty.has(name) && sameVersion(old, item)) {
+          return old;
+        }
+        names.add(name);
+        return item;
+      });
+    const all = this._withLater(merged, version);
     const order =
-      merged.length !== this._items.length ||
-      merged.some((item, i) => item.metadata.name !== this._items[i].metadata.name);
+      all.length !== this._items.length ||
+      all.some((item, i) => item.metadata.name !== this._items[i].metadata.name);
     this._dirty.clear();
-    this._set(merged);
+    this._set(all);
+    overtaken.forEach(name => this._ask(name));
     if (order || names.size || !this._loaded) {
       this._mark(names, order || !this._loaded);
     }
   }
 
+  /** What was made after the answer is not in it, and stays. */
+  private _withLater(answer: readonly T[], version: number): T[] {
+    const told = new Set(answer.map(item => item.metadata.name));
+    const later = this._items.filter(
+      item => version && !told.has(item.metadata.name) && versionOf(item) > version
+    );
+    const order = (a: T, b: T) => Number(created(a) < created(b)) - Number(created(a) > created(b));
+    return later.length ? [...later, ...answer].sort(order) : [...answer];
+  }
+
   private _put(next: T): void {
     const name = next.metadata.name;
     this._byName.set(name, next);
+    if (this._lent.has(name)) {
+      this._lent.set(name, next);
+    }
     this._items = this._items.map(item => (item.metadata.name === name ? next : item));
     this._mark([name], false);
   }
@@ -188,6 +255,13 @@ export class ResourceList<T extends IResource> implements IResourceList<T> {
   private _set(items: T[]): void {
     this._items = items;
     this._byName = new Map(items.map(item => [item.metadata.name, item]));
+    for (const [name, item] of this._lent) {
+      if (this._byName.has(name)) {
+        this._lent.delete(name);
+      } else {
+        this._byName.set(name, item);
+      }
+    }
   }
 
   /** Events of a run tell of its steps; others say little, and come once a second while it works. */
@@ -216,19 +290,24 @@ export class ResourceList<T extends IResource> implements IResourceList<T> {
   }
 
   private async _fetch(names: string[]): Promise<void> {
-    try {
-      if (names.length > SINGLES) {
-        await this.refresh();
-        return;
-      }
-      const path = (name: string) => `${this.plural}/${encodeURIComponent(name)}`;
-      const found = await Promise.all(names.map(name => this._services.request<T>(path(name))));
-      found.forEach(item => {
-        this._dirty.delete(item.metadata.name);
-        this.accept(item);
-      });
-    } catch {
+    if (names.length > SINGLES) {
       // The next beat notices that something is missing and reads the list.
+      await this.refresh().catch(() => undefined);
+      return;
+    }
+    await Promise.all(names.map(name => this._fetchOne(name)));
+  }
+
+  /** One that is gone already takes nothing from the others. */
+  private async _fetchOne(name: string): Promise<void> {
+    try {
+      const item = await this._services.request<T>(`${this.plural}/${encodeURIComponent(name)}`);
+      this._dirty.delete(name);
+      this.accept(item);
+    } catch (error) {
+      if (KubeflowError.from(error).status === 404 && this._byName.has(name)) {
+        this.remove(name);
+      }
     }
   }
 
@@ -251,7 +330,11 @@ export class ResourceList<T extends IResource> implements IResourceList<T> {
     this._changed.emit(change);
   }
 
+  private _heard = new Heard();
+  private _version = 0;
   private _items: T[] = [];
+  /** Beyond the loaded pages, but known. */
+  private _lent = new Map<string, T>();
   private _byName = new Map<string, T>();
   private _loaded = false;
   private _more = false;
@@ -274,5 +357,5 @@ function created(item: IResource): string {
 }
 
 function sameVersion(left: IResource, right: IResource): boolean {
-  return Number(left.metadata.resourceVersion) === Number(right.metadata.resourceVersion);
+  return versionOf(left) === versionOf(right);
 }

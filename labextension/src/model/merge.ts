@@ -23,7 +23,9 @@ export function newestFirst(lists: readonly (readonly IWork[])[]): readonly IWor
   if (filled.length <= 1) {
     return filled[0] ?? [];
   }
-  return filled.flat().sort((a, b) => (created(a) < created(b) ? 1 : -1));
+  const order = (a: IWork, b: IWork) =>
+    Number(created(a) < created(b)) - Number(created(a) > created(b));
+  return filled.flat().sort(order);
 }
 
 /** What runs or waits, and what failed in the last day until somebody looked. */

@@ -27,6 +27,8 @@ export interface IResourceList<T extends IResource = IResource> {
   subscribe(name: string, callback: () => void): IDisposable;
   refresh(): Promise<void>;
   loadMore(): Promise<void>;
+  /** Let `get` know items beyond those loaded. */
+  lend(items: readonly T[]): void;
 }
 
 /** One resource in full, kept up to date while somebody looks at it. */

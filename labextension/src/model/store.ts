@@ -18,6 +18,11 @@ const POLL = 3_000;
 const RETRY = 1_000;
 /** An event may be on its way while a list already tells of it. */
 const GRACE = 600;
+/** The kind of the event that tells of another cluster. */
+const MOVED = 'Cluster';
+const APART = new Set(KINDS.filter(({ apart }) => apart).map(({ kind }) => kind));
+/** What was heard is compared with what there is at the first beat, and then at every so many. */
+const CONFIRM = 4;
 
 export interface IStoreServices {
   request<T>(path: string): Promise<T>;
@@ -40,10 +45,18 @@ export class ResourceStore implements IResources, IDisposable {
       request: <T>(path: string) => this._services.request<T>(path),
       later: this._services.later,
       hidden: this._services.hidden,
-      answered: (version: number) => this._answered(version)
+      answered: () => undefined as void
     };
     for (const { kind, plural } of KINDS) {
-      this._lists.set(kind, new ResourceList<IWork>(plural, services, this._patch));
+      const answered = (version: number) => {
+        if (!this._isApart(kind)) {
+          this._answered(version);
+        }
+      };
+      this._lists.set(
+        kind,
+        new ResourceList<IWork>(plural, { ...services, answered }, this._patch)
+      );
     }
     this.runs = this.list('Run') as ResourceList<IRun>;
     this.schedules = this.list('RecurringRun') as ResourceList<ISchedule>;
@@ -109,14 +122,9 @@ export class ResourceStore implements IResources, IDisposable {
     this._cancelBeat = null;
     try {
       const status = await this._services.request<IServerStatus>('status');
-      this._status = status;
+      this._move(status);
       this._trouble = this._services.handshake(status);
-      await Promise.all([
-        this.runs.refresh(),
-        ...this._others.map(list => list.refresh().catch(error => this._partial(error))),
-        ...[...this._watches].map(watch => watch.refresh())
-      ]);
-      this._updatedAt = this._services.now();
+      await this._read();
       this._failures = 0;
       this._setConnection(this._connection === 'polling' ? 'polling' : 'live');
     } catch (error) {
@@ -166,7 +174,13 @@ export class ResourceStore implements IResources, IDisposable {
 
   private _onEvent(event: IResourceEvent): void {
     this._heardAt = this._services.now();
-    this._version = Math.max(this._version, Number(event.resourceVersion) || 0);
+    if (event.kind === MOVED) {
+      void this.refresh();
+      return;
+    }
+    if (!this._isApart(event.kind)) {
+      this._version = Math.max(this._version, Number(event.resourceVersion) || 0);
+    }
     this._lists.get(event.kind)?.apply(event);
     this._watches.forEach(
       watch => watch.kind === event.kind && watch.name === event.name && watch.apply(event)
@@ -177,13 +191,31 @@ export class ResourceStore implements IResources, IDisposable {
     }
   }
 
+  /** Whether it has a store of its own: always, or because it is read from a cluster now. */
+  private _isApart(kind: string): boolean {
+    return APART.has(kind) || Boolean(this._status?.cluster.kinds?.includes(kind));
+  }
+
+  /** Take over what the server says of itself. Lists that come from another place than before begin anew. */
+  private _move(status: IServerStatus): void {
+    const before = this._status;
+    this._status = status;
+    if (before) {
+      KINDS.filter(({ kind }) => placeOf(before, kind) !== placeOf(status, kind)).forEach(
+        ({ kind }) => this.list(kind).reset()
+      );
+    }
+  }
+
   private _answered(version: number): void {
     this._version = Math.max(this._version, version);
   }
 
   private _partial(error: unknown): void {
     const failure = KubeflowError.from(error);
-    if (failure.status === 0 || failure.status >= 502) {
+    // With words of its own the server tells of one kind; without, it is a proxy that tells of the server.
+    const worded = failure.options.what !== undefined;
+    if (failure.status === 0 || (failure.status >= 502 && !worded)) {
       throw failure;
     }
   }
@@ -236,35 +268,70 @@ export class ResourceStore implements IResources, IDisposable {
 
   private async _beat(): Promise<void> {
     try {
-      const page = await this._services.request<IPage<IRun>>('runs?limit=1');
-      const version = Number(page.resourceVersion) || 0;
+      const version = await this._versionOf('runs');
       if (version > this._version) {
         await new Promise<void>(resolve => this._services.later(resolve, GRACE));
-        if (version > this._version) {
-          await this._missed(version);
-        }
       }
+      this._beats += 1;
+      // A later event hides that one before it was lost: so there is a look now and then all the same.
+      const unsure = this._beats % CONFIRM === 1 && this._version > this._readAt;
+      if (version > this._version || unsure) {
+        await this._missed(version);
+      }
+      await this._beatApart();
     } catch (error) {
       this._fail(KubeflowError.from(error));
     }
     this._plan();
   }
 
+  /** The same for each list with a store of its own. */
+  private async _beatApart(): Promise<void> {
+    const shown = this._others;
+    const apart = KINDS.filter(({ kind }) => this._isApart(kind))
+      .map(({ kind }) => this.list(kind))
+      .filter(list => shown.includes(list));
+    await Promise.all(
+      apart.map(async list => {
+        const newer = (version: number) => version > list.version;
+        // What cannot be asked is read, so that the list itself says why not.
+        const changed = list.error
+          ? true
+          : await this._versionOf(list.plural).then(newer, () => true);
+        if (changed) {
+          await list.refresh().catch(error => this._partial(error));
+        }
+      })
+    );
+  }
+
+  private async _versionOf(plural: string): Promise<number> {
+    const page = await this._services.request<IPage<IWork>>(`${plural}?limit=1`);
+    return Number(page.resourceVersion) || 0;
+  }
+
   /** Something happened that no event told: read it, and poll until events are heard again. */
   private async _missed(version: number): Promise<void> {
     const lists = [this.runs, ...this._others];
     const before = lists.map(list => signature(list.items)).join();
+    await this._read();
+    this._version = Math.max(this._version, version);
+    const after = lists.map(list => signature(list.items)).join();
+    if (before !== after) {
+      this._setConnection('polling');
+    }
+  }
+
+  private async _read(): Promise<void> {
+    const at = this._version;
     await Promise.all([
       this.runs.refresh(),
       ...this._others.map(list => list.refresh().catch(error => this._partial(error))),
       ...[...this._watches].map(watch => watch.refresh())
     ]);
-    this._version = Math.max(this._version, version);
+    // Not what was heard meanwhile: some of the answers may be older.
+    this._readAt = Math.max(this._readAt, at);
     this._updatedAt = this._services.now();
-    const after = lists.map(list => signature(list.items)).join();
-    if (before !== after) {
-      this._setConnection('polling');
-    }
   }
 
   private _setConnection(connection: Connection): void {
@@ -278,6 +345,9 @@ export class ResourceStore implements IResources, IDisposable {
   private _updatedAt = 0;
   private _heardAt = 0;
   private _version = 0;
+  /** The version at which everything was read last. */
+  private _readAt = 0;
+  private _beats = 0;
   private _failures = 0;
   private _disposed = false;
   private _cancelBeat: (() => void) | null = null;
@@ -289,8 +359,13 @@ export class ResourceStore implements IResources, IDisposable {
   private _connectionChanged = new Signal<this, void>(this);
 }
 
+/** Names where a kind is read from. */
+function placeOf({ cluster }: IServerStatus, kind: string): string {
+  return cluster.kinds?.includes(kind) ? `${cluster.name}/${cluster.namespace}` : '';
+}
+
 function someActive(items: readonly IWork[]): boolean {
-  return items.some(item => isActive(item.status.phase));
+  return items.some(item => item.status.phase && isActive(item.status.phase));
 }
 
 function signature(items: readonly { metadata: { name: string; resourceVersion: unknown } }[]) {

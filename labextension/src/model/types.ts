@@ -112,6 +112,10 @@ export interface IStepStatus {
     used?: { cpuSeconds?: number; maxRss?: number };
   } | null;
   parent?: string | null;
+  /** What an iteration goes over, short. */
+  item?: string;
+  /** What a task of a compiled pipeline was given: parameters and artifacts. */
+  inputDigest?: string;
   log?: string | null;
   /** Steps found while running that this one needs too. */
   edgesAdded?: string[];
@@ -132,7 +136,8 @@ export interface IEnvironment {
 
 export interface IRunSpec {
   displayName?: string;
-  pipeline: { name: string; path?: string; digest?: string; graph?: IPipeline };
+  /** `format` says what it was made from where that is no notebook. */
+  pipeline: { name: string; path?: string; digest?: string; graph?: IPipeline; format?: string };
   parameters?: Record<string, Json>;
   options?: { from?: string | null; only?: string | null; cache?: boolean };
   trigger?: string;
@@ -273,11 +278,17 @@ export interface IServerStatus {
     kind?: string;
     namespace?: string;
     profile?: string;
+    /** Those that are read from a cluster, not from this machine. */
+    kinds?: string[];
+    /** Why it is this one. */
+    reason?: string;
     capabilities?: Record<string, ICapability>;
   };
   machine?: {
     cpuMilli?: number;
     memoryBytes?: number;
+    /** What is not lent now. */
+    free?: { cpuMilli?: number; memoryBytes?: number };
     gpus?: { uuid?: string; index?: number; name?: string; memory?: number }[];
   } | null;
   health?: string | { ok?: boolean; state?: string; reason?: string; problems?: string[] } | null;

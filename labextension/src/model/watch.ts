@@ -2,6 +2,7 @@ import type { ISignal } from '@lumino/signaling';
 import { Signal } from '@lumino/signaling';
 
 import { KubeflowError } from './errors';
+import { Heard, versionOf } from './heard';
 import type { IResourceWatch, IRunWatch } from './resources';
 import type { IResource, IResourceEvent, IRun } from './types';
 
@@ -52,13 +53,14 @@ export class ResourceWatch<T extends IResource> implements IResourceWatch<T> {
   }
 
   apply(event: IResourceEvent): void {
+    this._heard.note(event);
     if (event.type === 'DELETED') {
       this._error = new KubeflowError('This was deleted.', { status: 404 });
       this._emit();
       return;
     }
     const item = this._item;
-    if (item && Number(event.resourceVersion) > Number(item.metadata.resourceVersion)) {
+    if (item && Number(event.resourceVersion) > versionOf(item)) {
       this._item = this._services.patch(item, event);
       this._emit();
       this._soon();
@@ -67,16 +69,21 @@ export class ResourceWatch<T extends IResource> implements IResourceWatch<T> {
 
   async refresh(): Promise<void> {
     this._asked = this._services.now();
+    const known = this._heard.version(this.name);
     try {
       const path = `${this._plural}/${encodeURIComponent(this.name)}`;
       const item = await this._services.request<T>(path);
-      const known = Number(this._item?.metadata.resourceVersion ?? 0);
+      if (this._heard.isGone(item)) {
+        return;
+      }
       this._error = null;
-      if (Number(item.metadata.resourceVersion) >= known) {
+      if (versionOf(item) >= versionOf(this._item)) {
         this._item = item;
         this._services.read(item);
-      } else {
-        // An event overtook this answer: what it lacks comes with the next one.
+      }
+      const told = this._heard.version(this.name);
+      if (told > known && versionOf(item) < told) {
+        // An event overtook this answer, perhaps the very first one: what it lacks comes with the next.
         this._soon();
       }
     } catch (error) {
@@ -99,6 +106,7 @@ export class ResourceWatch<T extends IResource> implements IResourceWatch<T> {
     }
   }
 
+  private readonly _heard = new Heard();
   private _item: T | null = null;
   private _error: KubeflowError | null = null;
   private _asked = 0;

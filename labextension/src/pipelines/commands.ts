@@ -11,7 +11,7 @@ import { actionCode, compareCode, runCode, runTitle, whyNot } from '../model/act
 import type { IRun, Json } from '../model/types';
 import type { IKubeflow } from '../tokens';
 import { CommandIDs } from '../tokens';
-import { saveAs } from '../ui/save';
+import { saveAs, saveText } from '../ui/save';
 import { whyNotText } from './words';
 
 type Args = ReadonlyPartialJSONObject;
@@ -39,7 +39,7 @@ export function addRunCommands(commands: CommandRegistry, context: ICommandConte
     [CommandIDs.resumeRun, 'resume', trans.__('Resume Run from Failed Step'), runIcon],
     [CommandIDs.rerunRun, 'rerun', trans.__('Rerun'), refreshIcon],
     [CommandIDs.reproduceRun, 'reproduce', trans.__('Reproduce Run')],
-    [CommandIDs.exportRun, 'export', trans.__('Export Run as Executed Notebook')],
+    [CommandIDs.exportRun, 'export', trans.__('Export Run (Executed Notebook, or YAML)')],
     [CommandIDs.deleteRun, 'delete', trans.__('Delete Run…')]
   ];
   for (const [id, action, label, icon] of verbs) {
@@ -128,6 +128,8 @@ async function once(
 interface IExported {
   name?: string;
   notebook?: Json;
+  /** Of a run of a compiled pipeline. */
+  yaml?: string;
 }
 
 /** The run shows up in the panel by itself; a toast only offers to go there. */
@@ -144,6 +146,10 @@ function started(run: IRun, show: boolean, kubeflow: IKubeflow): void {
 }
 
 function download(exported: IExported, fallback: string): void {
+  if (exported.yaml !== undefined) {
+    saveText(exported.yaml, exported.name ?? fallback, 'application/yaml');
+    return;
+  }
   const content = JSON.stringify(exported.notebook ?? exported, null, 1);
   saveAs(new Blob([content], { type: 'application/x-ipynb+json' }), exported.name ?? fallback);
 }

@@ -2,13 +2,15 @@ import type { JupyterFrontEnd, JupyterFrontEndPlugin } from '@jupyterlab/applica
 import { ILayoutRestorer } from '@jupyterlab/application';
 import type { MainAreaWidget } from '@jupyterlab/apputils';
 import { ICommandPalette, WidgetTracker } from '@jupyterlab/apputils';
+import { IFileBrowserFactory } from '@jupyterlab/filebrowser';
 import { ILauncher } from '@jupyterlab/launcher';
 import { INotebookTracker } from '@jupyterlab/notebook';
 
-import { show, wrap } from '../app/documents';
-import { compareIcon, kubeflowIcon } from '../icons';
+import { addComparison, show, wrap } from '../app/documents';
+import { kubeflowIcon } from '../icons';
 import type { IKubeflow as Services, StepTab } from '../tokens';
 import { CommandIDs, IKubeflow, PLUGIN } from '../tokens';
+import { addPipelineFiles } from './compiled/commands';
 import { addNotebookCommands, addRunCommands } from './commands';
 import type { IRunPlace } from './run/view';
 import { pipelinesSection } from './section';
@@ -20,18 +22,26 @@ export const pipelinesPlugin: JupyterFrontEndPlugin<void> = {
   description: 'Views and commands for pipeline runs.',
   autoStart: true,
   requires: [IKubeflow],
-  optional: [ILayoutRestorer, ICommandPalette, ILauncher, INotebookTracker],
+  optional: [ILayoutRestorer, ICommandPalette, ILauncher, INotebookTracker, IFileBrowserFactory],
   activate: (
     app: JupyterFrontEnd,
     kubeflow: Services,
     restorer: ILayoutRestorer | null,
     palette: ICommandPalette | null,
     launcher: ILauncher | null,
-    notebooks: INotebookTracker | null
+    notebooks: INotebookTracker | null,
+    files: IFileBrowserFactory | null
   ): void => {
     const runs = addRunView(app, kubeflow, restorer);
     addRunsCommand(app, kubeflow);
-    addCompareView(app, kubeflow, restorer);
+    addPipelineFiles(app, kubeflow, restorer, palette, files);
+    addComparison(app, restorer, {
+      command: CommandIDs.openCompare,
+      label: kubeflow.trans.__('Compare Runs'),
+      namespace: 'jupyter-kubeflow-compare',
+      asks: true,
+      create: names => new CompareWidget(kubeflow, names)
+    });
     const current = () => {
       const front = app.shell.currentWidget;
       return runs.find(widget => widget === front)?.content.run ?? null;
@@ -110,43 +120,6 @@ function addRunsCommand(app: JupyterFrontEnd, kubeflow: Services): void {
     describedBy: { args: { type: 'object', properties: { filter: { type: 'string' } } } },
     execute: args =>
       kubeflow.openTable('pipelines', typeof args.filter === 'string' ? args.filter : undefined)
-  });
-}
-
-function addCompareView(
-  app: JupyterFrontEnd,
-  kubeflow: Services,
-  restorer: ILayoutRestorer | null
-): void {
-  const tracker = new WidgetTracker<MainAreaWidget<CompareWidget>>({
-    namespace: 'jupyter-kubeflow-compare'
-  });
-  app.commands.addCommand(CommandIDs.openCompare, {
-    label: kubeflow.trans.__('Compare Runs'),
-    icon: compareIcon,
-    describedBy: {
-      args: {
-        type: 'object',
-        properties: { names: { type: 'array', items: { type: 'string' } } }
-      }
-    },
-    execute: args => {
-      const names = Array.isArray(args.names) ? args.names.map(String).slice(0, 10) : [];
-      const key = names.join();
-      const known = tracker.find(widget => widget.content.names.join() === key);
-      const widget = known ?? wrap(new CompareWidget(kubeflow, names));
-      if (!known) {
-        widget.content.placeChanged.connect(() => void tracker.save(widget));
-        void tracker.add(widget);
-      }
-      show(app, widget);
-      return widget;
-    }
-  });
-  void restorer?.restore(tracker, {
-    command: CommandIDs.openCompare,
-    args: ({ content }) => ({ names: [...content.names] }),
-    name: ({ content }) => content.names.join()
   });
 }
 

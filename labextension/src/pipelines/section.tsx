@@ -59,7 +59,7 @@ function runView(kubeflow: IKubeflow): IKindView<IRun> {
       { command: CommandIDs.resumeRun, label: trans.__('Resume'), icon: runIcon, inRow: true },
       { command: CommandIDs.rerunRun, label: trans.__('Rerun'), icon: refreshIcon, inRow: true },
       { command: CommandIDs.reproduceRun, label: trans.__('Reproduce') },
-      { command: CommandIDs.exportRun, label: trans.__('Export notebook as executed') },
+      { command: CommandIDs.exportRun, label: trans.__('Export') },
       { command: CommandIDs.copyName, label: trans.__('Copy name'), bulk: true },
       { command: CommandIDs.copyCode, label: trans.__('Copy as code'), bulk: true },
       { command: CommandIDs.deleteRun, label: trans.__('Delete…'), bulk: true }

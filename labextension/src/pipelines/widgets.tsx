@@ -1,7 +1,6 @@
 import * as React from 'react';
 
-import { View } from '../app/documents';
-import { compareIcon } from '../icons';
+import { Comparison, View } from '../app/documents';
 import { runTitle } from '../model/actions';
 import type { IRunWatch } from '../model/resources';
 import type { IKubeflow } from '../tokens';
@@ -54,28 +53,12 @@ export class RunWidget extends View {
   private readonly _watch: IRunWatch;
 }
 
-export class CompareWidget extends View {
-  constructor(
-    kubeflow: IKubeflow,
-    private _names: readonly string[]
-  ) {
-    const label = kubeflow.trans.__('Compare runs');
-    super(kubeflow, `jupyter-kubeflow-compare-${_names.join('-')}`, label);
-    this.title.icon = compareIcon;
-    this.title.caption = _names.join('\n');
-  }
-
-  get names(): readonly string[] {
-    return this._names;
+export class CompareWidget extends Comparison {
+  constructor(kubeflow: IKubeflow, names: readonly string[]) {
+    super(kubeflow, 'jupyter-kubeflow-compare', kubeflow.trans.__('Compare runs'), names);
   }
 
   protected body(): JSX.Element {
-    return <CompareView names={this._names} onNames={this._onNames} />;
+    return <CompareView names={this.names} onNames={this.onNames} />;
   }
-
-  private _onNames = (names: readonly string[]) => {
-    this._names = names;
-    this.title.caption = names.join('\n');
-    this.moved();
-  };
 }

@@ -1,8 +1,9 @@
 import * as React from 'react';
 
+import { isSettled } from '../kinds';
 import { goingOn, newestFirst } from '../model/merge';
 import { useKubeflow, useSignal, useTrans } from '../ui/context';
-import { onListKeys } from '../ui/controls';
+import { RowList } from '../ui/controls';
 import { useEntries } from '../ui/entries';
 import { useFound } from '../ui/resources';
 import type { Memory } from './memory';
@@ -18,8 +19,8 @@ function useGoingOn(memory: Memory): readonly string[] {
     views.map(view => view.kind),
     lists => {
       const items = lists.map((list, at) => {
-        const isPart = views[at]?.isPart;
-        return isPart ? list.items.filter(item => !isPart(item)) : list.items;
+        const view = views[at];
+        return list.items.filter(item => !view.isPart?.(item) && !isSettled(view, item));
       });
       return goingOn(newestFirst(items), key => memory.hasSeen(key), Date.now());
     }
@@ -39,15 +40,11 @@ export function Now(props: { memory: Memory }): JSX.Element {
     <section className="jk-Now" aria-label={trans.__('Now')}>
       <h2 className="jk-Now-title">{trans.__('Now')}</h2>
       {keys.length ? (
-        <ul
-          className="jk-List"
-          aria-label={trans.__('Running, waiting and failed')}
-          onKeyDown={onListKeys}
-        >
+        <RowList label={trans.__('Running, waiting and failed')}>
           {keys.map(key => (
             <NowRow key={key} id={key} onDismiss={dismiss} entries={entries} />
           ))}
-        </ul>
+        </RowList>
       ) : (
         <p className="jk-Quiet">
           {resources.runs.loaded ? trans.__('Nothing is running.') : trans.__('Loading…')}

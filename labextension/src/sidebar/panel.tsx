@@ -5,7 +5,7 @@ import * as React from 'react';
 import { kubeflowIcon } from '../icons';
 import type { IKubeflow } from '../tokens';
 import { Boundary } from '../ui/boundary';
-import { KubeflowProvider, useKubeflow, useSignal } from '../ui/context';
+import { KubeflowProvider, SeenProvider, useKubeflow, useSignal } from '../ui/context';
 import type { Memory } from './memory';
 import { Now } from './now';
 import { MemoryProvider } from './remembered';
@@ -33,11 +33,23 @@ export class KubeflowPanel extends ReactWidget {
   protected render(): JSX.Element {
     return (
       <KubeflowProvider value={this._kubeflow}>
-        <MemoryProvider value={this._memory}>
-          <Body memory={this._memory} />
-        </MemoryProvider>
+        <SeenProvider value={this.isVisible}>
+          <MemoryProvider value={this._memory}>
+            <Body memory={this._memory} />
+          </MemoryProvider>
+        </SeenProvider>
       </KubeflowProvider>
     );
+  }
+
+  protected onAfterShow(msg: Message): void {
+    super.onAfterShow(msg);
+    this.update();
+  }
+
+  protected onAfterHide(msg: Message): void {
+    super.onAfterHide(msg);
+    this.update();
   }
 
   protected onActivateRequest(msg: Message): void {
@@ -53,6 +65,7 @@ function Body(props: { memory: Memory }): JSX.Element {
   // A server without a capability says nothing of it; then neither do we.
   const known = resources.status?.cluster.capabilities ?? {};
   const shown = sections.all.filter(({ id }) => id === 'pipelines' || id in known);
+  const parts = sections.parts.filter(({ id }) => known[id]?.available);
   const away = resources.connection === 'away';
   return (
     <div className={away ? 'jk-Panel-body jk-mod-away' : 'jk-Panel-body'}>
@@ -64,6 +77,11 @@ function Body(props: { memory: Memory }): JSX.Element {
         {shown.map(section => (
           <Boundary key={section.id}>
             <Section section={section} memory={props.memory} />
+          </Boundary>
+        ))}
+        {parts.map(({ id, body: Part }) => (
+          <Boundary key={id}>
+            <Part />
           </Boundary>
         ))}
         <OtherSections memory={props.memory} />

@@ -2,6 +2,7 @@ import { closeIcon, ellipsesIcon } from '@jupyterlab/ui-components';
 import * as React from 'react';
 
 import type { IAction, IKindView } from '../kinds';
+import { isSettled, stateOf } from '../kinds';
 import { splitKey } from '../model/merge';
 import { isActive, knownState, tone } from '../model/states';
 import type { IWork } from '../model/types';
@@ -29,22 +30,25 @@ function useView(key: string): { view: IKindView | undefined; item: IWork | unde
 function Head(props: { item: IWork; view: IKindView }): JSX.Element {
   const { item, view } = props;
   const { phase, reason } = item.status;
+  const made = item.metadata.creationTimestamp;
+  const ended = view.time?.(item) ?? item.status.completionTime;
   return (
     <>
-      <StateBadge state={phase} reason={reason} compact />
+      {view.mark?.(item) ?? <StateBadge state={phase} reason={reason} compact />}
       <span className="jk-RowMain-title" dir="auto">
         {view.title(item)}
       </span>
       <span className="jk-RowMain-time">
-        {isActive(phase) ? (
-          <Elapsed start={item.status.startTime ?? item.metadata.creationTimestamp} />
+        {isActive(phase) && !isSettled(view, item) ? (
+          <Elapsed start={item.status.startTime ?? made} />
         ) : (
-          <RelativeTime time={item.status.completionTime ?? item.metadata.creationTimestamp} />
+          <RelativeTime time={ended ?? item.status.startTime ?? made} />
         )}
       </span>
       <span className="jk-RowMain-note" dir="auto">
         {view.note(item)}
       </span>
+      {view.extra && <span className="jk-RowMain-extra">{view.extra(item)}</span>}
     </>
   );
 }
@@ -117,15 +121,16 @@ export const NowRow = React.memo(function NowRow(props: INowRowProps): JSX.Eleme
 
 interface IRowProps {
   id: string;
-  selected: boolean;
-  selecting: boolean;
-  onSelect: (key: string, range: boolean) => void;
-  selection: () => readonly string[];
+  selected?: boolean;
+  selecting?: boolean;
+  /** Without it nothing can be selected. */
+  onSelect?: (key: string, range: boolean) => void;
+  selection?: () => readonly string[];
   entries: (keys: readonly string[]) => readonly IEntry[];
 }
 
 export const Row = React.memo(function Row(props: IRowProps): JSX.Element | null {
-  const { id, selected } = props;
+  const { id, selected, onSelect } = props;
   const kubeflow = useKubeflow();
   const { trans } = kubeflow;
   const { view, item } = useView(id);
@@ -133,9 +138,9 @@ export const Row = React.memo(function Row(props: IRowProps): JSX.Element | null
     return null;
   }
   const { kind, name } = splitKey(id);
-  const phase = knownState(item.status.phase);
+  const phase = stateOf(view, item);
   const title = view.title(item);
-  const keys = () => (selected ? props.selection() : [id]);
+  const keys = () => (selected && props.selection?.()) || [id];
   return (
     <li
       className={selected ? 'jk-RunRow jk-mod-selected' : 'jk-RunRow'}
@@ -144,22 +149,24 @@ export const Row = React.memo(function Row(props: IRowProps): JSX.Element | null
       data-state={phase}
       onContextMenu={event => openMenu(event, props.entries(keys()))}
     >
-      <label className={props.selecting ? 'jk-RowCheck jk-mod-shown' : 'jk-RowCheck'}>
-        <input
-          type="checkbox"
-          checked={selected}
-          aria-label={trans.__('Select %1', name)}
-          onChange={event => props.onSelect(id, (event.nativeEvent as MouseEvent).shiftKey)}
-        />
-      </label>
+      {onSelect && (
+        <label className={props.selecting ? 'jk-RowCheck jk-mod-shown' : 'jk-RowCheck'}>
+          <input
+            type="checkbox"
+            checked={selected ?? false}
+            aria-label={trans.__('Select %1', name)}
+            onChange={event => onSelect(id, (event.nativeEvent as MouseEvent).shiftKey)}
+          />
+        </label>
+      )}
       <button
         type="button"
         data-row=""
         className="jk-RowMain"
         title={`${title}\n${name}`}
         onClick={event => {
-          if (event.ctrlKey || event.metaKey || event.shiftKey) {
-            props.onSelect(id, event.shiftKey);
+          if (onSelect && (event.ctrlKey || event.metaKey || event.shiftKey)) {
+            onSelect(id, event.shiftKey);
           } else {
             void kubeflow.open(kind, name);
           }
@@ -173,9 +180,9 @@ export const Row = React.memo(function Row(props: IRowProps): JSX.Element | null
         title={title}
         onMenu={event => openMenu(event, props.entries(keys()))}
       />
-      {phase === 'RUNNING' && typeof item.status.progress === 'number' && (
-        <ProgressBar item={item} title={title} />
-      )}
+      {phase === 'RUNNING' &&
+        !isSettled(view, item) &&
+        typeof item.status.progress === 'number' && <ProgressBar item={item} title={title} />}
     </li>
   );
 });

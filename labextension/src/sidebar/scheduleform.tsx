@@ -3,6 +3,7 @@ import * as React from 'react';
 import { KubeflowError } from '../model/errors';
 import { useKubeflow } from '../ui/context';
 import { Button, CopyButton } from '../ui/controls';
+import { useOwnFocus } from '../ui/focus';
 
 const PRESETS = ['0 * * * *', '0 6 * * *', '0 6 * * 1-5', '0 6 * * 1'] as const;
 
@@ -10,6 +11,7 @@ const PRESETS = ['0 * * * *', '0 6 * * *', '0 6 * * 1-5', '0 6 * * 1'] as const;
 export function ScheduleForm(props: { onDone: () => void }): JSX.Element {
   const kubeflow = useKubeflow();
   const { trans } = kubeflow;
+  const frame = useOwnFocus<HTMLFormElement>();
   const [path, setPath] = React.useState(() => kubeflow.currentNotebook() ?? '');
   const [cron, setCron] = React.useState<string>(PRESETS[1]);
   const [timezone, setTimezone] = React.useState(
@@ -49,6 +51,7 @@ export function ScheduleForm(props: { onDone: () => void }): JSX.Element {
   return (
     <form
       className="jk-Form"
+      ref={frame}
       aria-label={trans.__('New schedule')}
       onKeyDown={onKeyDown}
       onSubmit={event => event.preventDefault()}

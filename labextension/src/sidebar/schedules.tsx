@@ -4,7 +4,7 @@ import * as React from 'react';
 
 import type { ISchedule } from '../model/types';
 import { useKubeflow, useSignal, useTrans } from '../ui/context';
-import { Button, Fold, InlineConfirm, onListKeys } from '../ui/controls';
+import { Button, Fold, InlineConfirm, RowList } from '../ui/controls';
 import { RelativeTime } from '../ui/time';
 import { useMemory } from './remembered';
 import { ScheduleForm } from './scheduleform';
@@ -39,11 +39,11 @@ export function Schedules(): JSX.Element {
     >
       {adding && <ScheduleForm onDone={() => setAdding(false)} />}
       {count ? (
-        <ul className="jk-List" aria-label={trans.__('Schedules')} onKeyDown={onListKeys}>
+        <RowList label={trans.__('Schedules')}>
           {schedules.items.map(schedule => (
             <ScheduleRow key={schedule.metadata.name} schedule={schedule} />
           ))}
-        </ul>
+        </RowList>
       ) : (
         !adding && (
           <p className="jk-Quiet">

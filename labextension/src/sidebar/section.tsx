@@ -7,9 +7,11 @@ import { itemFilter } from '../model/filter';
 import { keyOf, newestFirst, splitKey } from '../model/merge';
 import type { IWork } from '../model/types';
 import { useKubeflow, useSignal, useTrans, useWhyNot } from '../ui/context';
-import { Button, CopyButton, ErrorLine, Fold, onListKeys } from '../ui/controls';
+import { Button, CopyButton, ErrorLine, Fold, RowList } from '../ui/controls';
 import { useEntries } from '../ui/entries';
 import { useFound, useSelection } from '../ui/resources';
+import type { ISearched } from '../ui/search';
+import { useSearch } from '../ui/search';
 import { stateWord } from '../ui/state';
 import type { Memory } from './memory';
 import { Row } from './row';
@@ -23,28 +25,35 @@ interface IFound {
   count: number;
   more: boolean;
   loaded: boolean;
+  /** That not even one list could be read, in words. */
+  failed: string | null;
+  /** That one of them could not, in words: what is listed is not all. */
+  partial: string | null;
 }
 
 /** The last ones that pass the filter; the same object as long as it says the same. */
-function useLast(section: ISection, query: string): IFound {
+function useLast(section: ISection, query: string, searched: ISearched): IFound {
   const { trans } = useKubeflow();
   return useFound(
     section.kinds.map(view => view.kind),
     lists => {
-      const passed = lists.map((list, at) => {
-        const view = section.kinds[at];
-        const pass = itemFilter<IWork>(query, view, state => stateWord(state, trans));
-        return list.items.filter(item => !view.isPart?.(item) && pass(item));
-      });
-      const found = newestFirst(passed);
-      const own = (at: number) => (item: IWork) => !section.kinds[at].isPart?.(item);
-      const all = lists.reduce((sum, list, at) => sum + list.items.filter(own(at)).length, 0);
+      const own = lists.map((list, at) =>
+        list.items.filter(item => !section.kinds[at].isPart?.(item))
+      );
+      const passed = own.map((items, at) =>
+        items.filter(itemFilter<IWork>(query, section.kinds[at], state => stateWord(state, trans)))
+      );
+      const found = searched.keys ?? newestFirst(section.search ? own : passed).map(keyOf);
+      const all = own.reduce((sum, items) => sum + items.length, 0);
+      const errors = lists.map(list => list.error);
       return {
-        keys: found.slice(0, LAST).map(keyOf),
+        keys: found.slice(0, LAST),
         total: found.length,
         count: query ? all : found.length,
         more: lists.some(list => list.more),
-        loaded: lists.some(list => list.loaded)
+        loaded: lists.some(list => list.loaded),
+        failed: errors.every(Boolean) ? (errors[0]?.message ?? null) : null,
+        partial: errors.find(Boolean)?.message ?? null
       };
     }
   );
@@ -84,19 +93,21 @@ export function Section(props: { section: ISection; memory: Memory }): JSX.Eleme
   useSignal(memory.changed);
   useSignal(resources.connectionChanged);
   const [query, setQuery] = React.useState('');
-  const found = useLast(section, query);
+  const searched = useSearch(section, query);
+  const found = useLast(section, query, searched);
   const { form, close, create } = useForm(section);
   const noCommand = useWhyNot(section.create.command ?? '');
   const capability = resources.status?.cluster.capabilities?.[section.id];
   const lacking =
     capability && !capability.available
       ? (capability.reason ?? trans.__('This cluster does not have it.'))
-      : null;
+      : found.failed;
   const disabled = section.create.command ? noCommand : null;
   const open = memory.isOpen(section.id, section.open ?? false) || form !== null;
   const Form = section.create.form;
   const Below = section.below;
-  const empty = found.loaded && !found.count;
+  const unknown = lacking ?? found.partial;
+  const empty = found.loaded && !found.count && !unknown;
   return (
     <Fold
       title={section.title}
@@ -118,19 +129,35 @@ export function Section(props: { section: ISection; memory: Memory }): JSX.Eleme
       }
     >
       {form && Form && <Form given={form.given} onDone={close} />}
-      {lacking && !found.count ? (
-        <p className="jk-Quiet">{lacking}</p>
+      {found.partial && found.count > 0 && <p className="jk-Where-away">{found.partial}</p>}
+      {unknown && !found.count ? (
+        <Lacking section={section} reason={unknown} />
       ) : empty ? (
         !form && <Empty section={section} disabled={disabled} onCreate={create} />
       ) : (
         <>
-          <Filter section={section} query={query} onQuery={setQuery} />
-          <Rows section={section} found={found} query={query} />
+          <Filter section={section} query={query} onQuery={setQuery} problem={searched.problem} />
+          <Rows section={section} found={found} query={query} asking={searched.asking} />
           <ShowAll section={section} found={found} query={query} />
         </>
       )}
       {Below && <Below />}
     </Fold>
+  );
+}
+
+/** Why there is nothing to show; what failed may be tried again. */
+function Lacking(props: { section: ISection; reason: string }): JSX.Element {
+  const { resources } = useKubeflow();
+  const lists = props.section.kinds.map(view => resources.list(view.kind));
+  const failed = lists.find(list => list.error);
+  return failed ? (
+    <ErrorLine
+      error={failed.error}
+      onRetry={() => lists.forEach(list => void list.refresh().catch(() => undefined))}
+    />
+  ) : (
+    <p className="jk-Quiet">{props.reason}</p>
   );
 }
 
@@ -159,12 +186,16 @@ function Filter(props: {
   section: ISection;
   query: string;
   onQuery: (query: string) => void;
+  problem: string | null;
 }): JSX.Element {
   const { words } = props.section;
+  const id = React.useId();
   return (
     <div className="jk-Filter">
       <input
         type="search"
+        aria-invalid={props.problem ? true : undefined}
+        aria-describedby={props.problem ? id : undefined}
         aria-label={words.filter}
         placeholder={words.hint}
         value={props.query}
@@ -177,11 +208,21 @@ function Filter(props: {
           }
         }}
       />
+      {props.problem && (
+        <p className="jk-FieldError" id={id} role="status">
+          {props.problem}
+        </p>
+      )}
     </div>
   );
 }
 
-function Rows(props: { section: ISection; found: IFound; query: string }): JSX.Element {
+function Rows(props: {
+  section: ISection;
+  found: IFound;
+  query: string;
+  asking: boolean;
+}): JSX.Element {
   const { section, found } = props;
   const { trans, resources } = useKubeflow();
   const { selected, select, clear, all } = useSelection(found.keys);
@@ -193,14 +234,15 @@ function Rows(props: { section: ISection; found: IFound; query: string }): JSX.E
       return <ErrorLine error={failed.error} />;
     }
     const none = section.words.noMatch.replace('%1', props.query);
-    return <p className="jk-Quiet">{found.loaded ? none : trans.__('Loading…')}</p>;
+    const known = found.loaded && !props.asking;
+    return <p className="jk-Quiet">{known ? none : trans.__('Loading…')}</p>;
   }
   return (
     <>
       {chosen.length > 0 && (
         <Selected section={section} chosen={chosen} all={all} onClear={clear} />
       )}
-      <ul className="jk-List" aria-label={section.words.items} onKeyDown={onListKeys}>
+      <RowList label={section.words.items}>
         {found.keys.map(key => (
           <Row
             key={key}
@@ -212,7 +254,7 @@ function Rows(props: { section: ISection; found: IFound; query: string }): JSX.E
             entries={entries}
           />
         ))}
-      </ul>
+      </RowList>
     </>
   );
 }
@@ -247,16 +289,29 @@ function Empty(props: {
   onCreate: () => unknown;
 }): JSX.Element {
   const { section } = props;
-  const trans = useTrans();
+  const kubeflow = useKubeflow();
+  const { trans } = kubeflow;
+  const { also } = section.empty;
+  const noAlso = useWhyNot(also?.command ?? '');
   return (
     <div className="jk-Empty">
       <p>{section.empty.sentence}</p>
-      <Button
-        label={section.create.first ?? section.create.label}
-        kind="primary"
-        disabled={props.disabled}
-        onClick={() => void props.onCreate()}
-      />
+      <div className="jk-Empty-buttons">
+        <Button
+          label={section.create.first ?? section.create.label}
+          kind="primary"
+          disabled={props.disabled}
+          onClick={() => void props.onCreate()}
+        />
+        {also && (
+          <Button
+            label={also.label}
+            disabled={noAlso}
+            onClick={() => kubeflow.execute(also.command)}
+          />
+        )}
+      </div>
+      {props.disabled && <p className="jk-Quiet">{props.disabled}</p>}
       <div className="jk-Code">
         <pre tabIndex={0}>{section.empty.code}</pre>
         <CopyButton text={section.empty.code} label={trans.__('Copy code')} />

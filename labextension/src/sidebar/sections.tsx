@@ -13,16 +13,18 @@ export function OtherSections(props: { memory: Memory }): JSX.Element {
   const titles: [string, string][] = [
     ['training', trans.__('Training')],
     ['tuning', trans.__('Tuning')],
-    ['spark', trans.__('Data (Spark)')],
+    ['spark', trans.__('Spark')],
     ['registry', trans.__('Models')],
     ['serving', trans.__('Endpoints')],
     ['servers', trans.__('Servers')]
   ];
   const known = resources.status?.cluster.capabilities ?? {};
+  const isPart = (name: string) => sections.parts.some(({ id }) => id === name);
   return (
     <>
       {titles
         .filter(([name]) => name in known && !sections.get(name))
+        .filter(([name]) => !(isPart(name) && known[name].available))
         .map(([name, title]) => {
           const { available, reason } = known[name];
           const why = available ? null : (reason ?? trans.__('This cluster does not have it.'));

@@ -1,4 +1,4 @@
-import { refreshIcon } from '@jupyterlab/ui-components';
+import { homeIcon, refreshIcon } from '@jupyterlab/ui-components';
 import type { TranslationBundle } from '@jupyterlab/translation';
 import * as React from 'react';
 
@@ -8,7 +8,9 @@ import type { IServerStatus } from '../model/types';
 import { CommandIDs } from '../tokens';
 import { useKubeflow, useSignal } from '../ui/context';
 import { Button, Chevron, ErrorLine } from '../ui/controls';
+import { useMachine } from '../ui/machine';
 import { VERSION } from '../version';
+import { Clusters } from './clusters';
 
 type Health = 'good' | 'wait' | 'bad';
 
@@ -93,6 +95,12 @@ export function Where(): JSX.Element {
           <Chevron open={open} />
         </button>
         <Button
+          label={trans.__('Kubeflow home')}
+          icon={homeIcon}
+          iconOnly
+          onClick={() => kubeflow.execute(CommandIDs.openHome)}
+        />
+        <Button
           label={trans.__('Refresh')}
           icon={refreshIcon}
           iconOnly
@@ -104,6 +112,7 @@ export function Where(): JSX.Element {
         <ErrorLine error={resources.trouble} onRetry={() => void resources.refresh()} />
       )}
       <div id={id} hidden={!open} className="jk-Where-more">
+        {open && <Clusters />}
         {open && <Facts status={status} trans={trans} />}
         {open && problems(status).length > 0 && (
           <ul className="jk-Where-problems" aria-label={trans.__('Problems')}>
@@ -158,8 +167,9 @@ function Truth(props: { resources: IResources; trans: TranslationBundle }): JSX.
 
 function Facts(props: { status: IServerStatus | null; trans: TranslationBundle }): JSX.Element {
   const { status, trans } = props;
-  const machine = status?.machine;
+  const machine = useMachine() ?? status?.machine;
   const gpus = machine?.gpus ?? [];
+  const free = machine?.free;
   const rows: [string, string][] = [
     [trans.__('Version'), status?.version ?? VERSION],
     [trans.__('Profile'), status?.cluster.profile ?? status?.cluster.namespace ?? '–']
@@ -170,6 +180,10 @@ function Facts(props: { status: IServerStatus | null; trans: TranslationBundle }
       [trans.__('Memory'), bytes(machine.memoryBytes)],
       [trans.__('GPU'), gpus.length ? gpus.map(gpu => gpu.name).join(', ') : trans.__('none')]
     );
+    if (free?.cpuMilli !== undefined) {
+      const left = trans.__('%1 cores, %2', free.cpuMilli / 1000, bytes(free.memoryBytes));
+      rows.push([trans.__('Free now'), left]);
+    }
   }
   return (
     <dl className="jk-Facts">

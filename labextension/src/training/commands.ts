@@ -1,17 +1,15 @@
-import { Notification } from '@jupyterlab/apputils';
 import type { INotebookTracker } from '@jupyterlab/notebook';
 import { runIcon, stopIcon } from '@jupyterlab/ui-components';
 import type { TranslationBundle } from '@jupyterlab/translation';
 import type { CommandRegistry } from '@lumino/commands';
 
+import { codeVerbs } from '../app/codeverbs';
 import type { IVerb, IVerbContext } from '../app/verbs';
 import { addVerbs } from '../app/verbs';
 import { kubeflowIcon, pauseIcon } from '../icons';
-import { pluralOf } from '../model/kinds';
 import type { IWork } from '../model/types';
 import type { IKubeflow } from '../tokens';
 import { CommandIDs } from '../tokens';
-import { saveText } from '../ui/save';
 import { cellSource } from './model/form';
 import type { JobAction, JobWhyNot } from './model/job';
 import { jobWhyNot } from './model/job';
@@ -31,16 +29,6 @@ export namespace TrainingCommandIDs {
   export const remove = 'kubeflow:delete-training-job';
   export const copyCode = 'kubeflow:copy-training-job-as-code';
   export const exportYaml = 'kubeflow:export-training-job';
-}
-
-/** What `POST {plural}/{name}:code` answers. */
-export interface IJobCode {
-  python?: string;
-  magic?: string;
-  cli?: string;
-  yaml?: string | null;
-  /** Why there is no YAML that a cluster could run. */
-  refused?: string | null;
 }
 
 export function jobWhyNotText(why: JobWhyNot, trans: TranslationBundle): string {
@@ -84,7 +72,15 @@ export function addJobCommands(
     }),
     current
   };
-  addVerbs(context, [...lifeVerbs(trans, why), ...codeVerbs(kubeflow, why)]);
+  addVerbs(context, [
+    ...lifeVerbs(trans, why),
+    ...codeVerbs(
+      kubeflow,
+      { command: TrainingCommandIDs.copyCode, label: trans.__('Copy Training Job as Code') },
+      { command: TrainingCommandIDs.exportYaml, label: trans.__('Export Training Job as YAML') },
+      getCode
+    )
+  ]);
 }
 
 type Why = (action: JobAction) => (item: IWork) => string | null;
@@ -125,48 +121,8 @@ function lifeVerbs(trans: TranslationBundle, why: Why): IVerb[] {
   ];
 }
 
-function codeVerbs(kubeflow: IKubeflow, why: Why): IVerb[] {
-  const { trans } = kubeflow;
-  return [
-    {
-      command: TrainingCommandIDs.copyCode,
-      label: trans.__('Copy Training Job as Code'),
-      verb: 'code',
-      doing: title => trans.__('Writing %1 as code', title),
-      whyNot: why('copy'),
-      after: (reply, name) => kubeflow.copyCode(codeOf(reply).python ?? getCode(name))
-    },
-    {
-      command: TrainingCommandIDs.exportYaml,
-      label: trans.__('Export Training Job as YAML'),
-      verb: 'code',
-      doing: title => trans.__('Exporting %1', title),
-      whyNot: why('export'),
-      after: (reply, name) => {
-        const { yaml, refused } = codeOf(reply);
-        if (yaml) {
-          saveText(yaml, `${name}.yaml`, 'application/yaml');
-        } else {
-          Notification.warning(refused || trans.__('%1 has no YAML.', name), { autoClose: 8000 });
-        }
-      }
-    }
-  ];
-}
-
 export function getCode(name: string): string {
   return `import jupyter_ext as kf\n\njob = kf.training.get(${JSON.stringify(name)})\njob`;
-}
-
-/** Read the same job as Python, magic, command and YAML. */
-export async function readCode(kubeflow: IKubeflow, kind: string, name: string): Promise<IJobCode> {
-  const path = `${pluralOf(kind)}/${encodeURIComponent(name)}:code`;
-  return codeOf(await kubeflow.request<unknown>(path, { method: 'POST', body: {} }));
-}
-
-/** A server may give the Python alone. */
-function codeOf(reply: unknown): IJobCode {
-  return typeof reply === 'string' ? { python: reply } : (reply as IJobCode);
 }
 
 /** The ways to a new job: the form, and the form with the active cell in it. */

@@ -3,27 +3,36 @@ import * as React from 'react';
 
 import { announce } from '../app/verbs';
 import type { IFormProps } from '../kinds';
-import { KubeflowError } from '../model/errors';
+import type { IDraft } from '../model/draft';
+import { draftProblems } from '../model/draft';
+import type { IMachine } from '../model/machine';
+import { neverFits, roomWords, withoutGpu } from '../model/machine';
 import type { Json } from '../model/types';
 import { useKubeflow } from '../ui/context';
+import { useDraft } from '../ui/draft';
 import type { IField } from '../ui/form';
-import { Form } from '../ui/form';
-import type { FormProblems, FormValues } from './model/form';
-import { formBody, formProblems, incomplete, TRAIN_DEFAULTS, whatFits } from './model/form';
+import { Choice, Form } from '../ui/form';
+import { useMachine } from '../ui/machine';
+import type { FormValues } from './model/form';
+import {
+  formBody,
+  formProblems,
+  incomplete,
+  mostNodes,
+  TRAIN_DEFAULTS,
+  whatFits
+} from './model/form';
 import type { ITrainJob } from './model/types';
 
 const FRAMEWORKS = ['torch', 'tensorflow', 'xgboost', 'jax', 'deepspeed', 'plain'];
-const PAUSE = 300;
 
 /** What the server says about a job that was not started. */
-interface IDraft {
-  problems?: { field?: string | null; message: string; hint?: string | null }[];
+interface IJobDraft extends IDraft {
   fits?: string | null;
-  python?: string;
 }
 
 /** The questions of `training.train`, in its order. */
-function fields(values: FormValues, trans: TranslationBundle): IField[] {
+function fields(values: FormValues, machine: IMachine | null, trans: TranslationBundle): IField[] {
   const code: IField[] =
     values.code === 'file'
       ? [
@@ -76,17 +85,23 @@ function fields(values: FormValues, trans: TranslationBundle): IField[] {
       kind: 'lines',
       placeholder: 'lr = 0.1\nepochs = 10'
     },
-    ...moreFields(trans)
+    ...moreFields(values, machine, trans)
   ];
 }
 
-function moreFields(trans: TranslationBundle): IField[] {
+function moreFields(
+  values: FormValues,
+  machine: IMachine | null,
+  trans: TranslationBundle
+): IField[] {
+  const room = roomWords(machine, trans);
   return [
     {
       name: 'cpu',
       label: trans.__('CPU per node'),
       kind: 'text',
       unit: trans.__('cores'),
+      help: room.cpu,
       half: true,
       more: true
     },
@@ -95,10 +110,19 @@ function moreFields(trans: TranslationBundle): IField[] {
       label: trans.__('Memory per node'),
       kind: 'text',
       placeholder: '4Gi',
+      help: room.memory,
       half: true,
       more: true
     },
-    { name: 'gpu', label: trans.__('GPUs per node'), kind: 'number', half: true, more: true },
+    {
+      name: 'gpu',
+      label: trans.__('GPUs per node'),
+      kind: 'number',
+      help: room.gpu,
+      off: withoutGpu(values, machine, trans),
+      half: true,
+      more: true
+    },
     {
       name: 'restarts',
       label: trans.__('Restarts'),
@@ -120,6 +144,14 @@ function moreFields(trans: TranslationBundle): IField[] {
       label: trans.__('Keep checkpoints'),
       kind: 'check',
       half: true,
+      more: true
+    },
+    {
+      name: 'register',
+      label: trans.__('Register the model as'),
+      kind: 'text',
+      placeholder: trans.__('not registered'),
+      help: trans.__('When it has succeeded. iris@champion gives it an alias too.'),
       more: true
     },
     {
@@ -147,50 +179,6 @@ function moreFields(trans: TranslationBundle): IField[] {
   ];
 }
 
-/** Asks the server what it would refuse, while somebody types; an old answer never replaces a new one. */
-function useDraft(values: FormValues, ready: boolean): IDraft | null {
-  const kubeflow = useKubeflow();
-  const [draft, setDraft] = React.useState<IDraft | null>(null);
-  const body = JSON.stringify(formBody(values));
-  React.useEffect(() => {
-    if (!ready) {
-      setDraft(null);
-      return;
-    }
-    const abort = new AbortController();
-    const timer = window.setTimeout(() => {
-      kubeflow
-        .request<IDraft>('trainjobs', {
-          method: 'POST',
-          body: { ...(JSON.parse(body) as object), dryRun: true },
-          signal: abort.signal
-        })
-        .catch(error => refusal(error))
-        .then(answer => !abort.signal.aborted && setDraft(answer));
-    }, PAUSE);
-    return () => {
-      window.clearTimeout(timer);
-      abort.abort();
-    };
-  }, [kubeflow, body, ready]);
-  return draft;
-}
-
-function refusal(error: unknown): IDraft {
-  const { message, hint, where, status } = KubeflowError.from(error);
-  return status >= 400 && status < 500 && where.field
-    ? { problems: [{ field: where.field, message, hint }] }
-    : {};
-}
-
-function draftProblems(draft: IDraft | null): FormProblems {
-  const found = (draft?.problems ?? []).map(({ field, message, hint }) => {
-    const name = (field ?? '').replace(/^resources\.(\w+).*$/, '$1').split('.')[0];
-    return [name, hint && !message.includes(hint) ? `${message} ${hint}` : message];
-  });
-  return Object.fromEntries(found) as FormProblems;
-}
-
 /** A training job, asked for in the same words and order as in Python. */
 export function TrainForm(props: IFormProps): JSX.Element {
   const kubeflow = useKubeflow();
@@ -202,8 +190,13 @@ export function TrainForm(props: IFormProps): JSX.Element {
   const change = (name: string, value: string | boolean) =>
     setValues(old => ({ ...old, [name]: value }));
   const missing = incomplete(values, trans);
-  const local = formProblems(values, trans);
-  const draft = useDraft(values, missing === null && !Object.keys(local).length);
+  const machine = useMachine();
+  const local = {
+    ...neverFits(values, mostNodes(values), machine, trans),
+    ...formProblems(values, trans)
+  };
+  const ready = missing === null && !Object.keys(local).length;
+  const draft = useDraft<IJobDraft>('trainjobs', ready ? formBody(values) : null);
   const said = draftProblems(draft);
   const problems = { ...said, ...local };
   const submit = async () => {
@@ -216,12 +209,22 @@ export function TrainForm(props: IFormProps): JSX.Element {
     props.onDone();
   };
   const blocked = Object.keys(local).length ? trans.__('Mend what is marked first.') : null;
-  const fits = draft?.fits ?? whatFits(values, resources.status?.machine, trans);
+  const fits = draft?.fits ?? whatFits(values, machine, trans);
   return (
     <Form
       label={trans.__('New training job')}
-      before={<CodeChoice value={String(values.code)} onChange={value => change('code', value)} />}
-      fields={fields(values, trans)}
+      before={
+        <Choice
+          label={trans.__('What is trained')}
+          choices={[
+            ['source', trans.__('Code')],
+            ['file', trans.__('A file')]
+          ]}
+          value={String(values.code)}
+          onChange={value => change('code', value)}
+        />
+      }
+      fields={fields(values, machine, trans)}
       values={values}
       onChange={change}
       problems={problems}
@@ -232,29 +235,5 @@ export function TrainForm(props: IFormProps): JSX.Element {
       onSubmit={submit}
       onCancel={props.onDone}
     />
-  );
-}
-
-function CodeChoice(props: { value: string; onChange: (value: string) => void }): JSX.Element {
-  const { trans } = useKubeflow();
-  const name = React.useId();
-  return (
-    <fieldset className="jk-Choice">
-      <legend className="jk-visuallyHidden">{trans.__('What is trained')}</legend>
-      {[
-        ['source', trans.__('Code')],
-        ['file', trans.__('A file')]
-      ].map(([value, label]) => (
-        <label key={value}>
-          <input
-            type="radio"
-            name={name}
-            checked={props.value === value}
-            onChange={() => props.onChange(value)}
-          />
-          <span>{label}</span>
-        </label>
-      ))}
-    </fieldset>
   );
 }

@@ -1,12 +1,10 @@
 import type { JupyterFrontEnd, JupyterFrontEndPlugin } from '@jupyterlab/application';
 import { ILayoutRestorer } from '@jupyterlab/application';
-import type { MainAreaWidget } from '@jupyterlab/apputils';
-import { ICommandPalette, WidgetTracker } from '@jupyterlab/apputils';
+import { ICommandPalette } from '@jupyterlab/apputils';
 import { ILauncher } from '@jupyterlab/launcher';
 import { INotebookTracker } from '@jupyterlab/notebook';
 
-import { addDocument, inFront, show, wrap } from '../app/documents';
-import { compareIcon } from '../icons';
+import { addComparison, addDocument, inFront } from '../app/documents';
 import type { IKubeflow as Services } from '../tokens';
 import { IKubeflow, PLUGIN } from '../tokens';
 import { addCreateCommands, addJobCommands, JOB_KINDS, TrainingCommandIDs } from './commands';
@@ -40,7 +38,12 @@ export const trainingPlugin: JupyterFrontEndPlugin<void> = {
       kinds: JOB_KINDS,
       create: (name, kind) => new JobWidget(kubeflow, kind, name)
     });
-    addCompare(app, kubeflow, restorer);
+    addComparison(app, restorer, {
+      command: TrainingCommandIDs.compare,
+      label: trans.__('Compare Training Jobs'),
+      namespace: 'jupyter-kubeflow-compare-jobs',
+      create: names => new CompareJobsWidget(kubeflow, names)
+    });
     addJobCommands(app.commands, kubeflow, () => inFront(app, tracker));
     addCreateCommands(app.commands, kubeflow, notebooks);
     const category = trans.__('Kubeflow');
@@ -50,41 +53,3 @@ export const trainingPlugin: JupyterFrontEndPlugin<void> = {
     launcher?.add({ command: TrainingCommandIDs.create, category, rank: 2 });
   }
 };
-
-function addCompare(
-  app: JupyterFrontEnd,
-  kubeflow: Services,
-  restorer: ILayoutRestorer | null
-): void {
-  const tracker = new WidgetTracker<MainAreaWidget<CompareJobsWidget>>({
-    namespace: 'jupyter-kubeflow-compare-jobs'
-  });
-  app.commands.addCommand(TrainingCommandIDs.compare, {
-    label: kubeflow.trans.__('Compare Training Jobs'),
-    icon: compareIcon,
-    isEnabled: args => Array.isArray(args.names) && args.names.length > 1,
-    describedBy: {
-      args: {
-        type: 'object',
-        required: ['names'],
-        properties: { names: { type: 'array', items: { type: 'string' } } }
-      }
-    },
-    execute: args => {
-      const names = (args.names as string[]).map(String).slice(0, 10);
-      const known = tracker.find(widget => widget.content.names.join() === names.join());
-      const widget = known ?? wrap(new CompareJobsWidget(kubeflow, names));
-      if (!known) {
-        widget.content.placeChanged.connect(() => void tracker.save(widget));
-        void tracker.add(widget);
-      }
-      show(app, widget);
-      return widget;
-    }
-  });
-  void restorer?.restore(tracker, {
-    command: TrainingCommandIDs.compare,
-    args: ({ content }) => ({ names: [...content.names] }),
-    name: ({ content }) => content.names.join()
-  });
-}

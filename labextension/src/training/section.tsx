@@ -6,6 +6,7 @@ import type { IColumn, IKindView, ISection } from '../kinds';
 import { lookup } from '../model/filter';
 import type { IWork } from '../model/types';
 import type { IKubeflow } from '../tokens';
+import { CommandIDs } from '../tokens';
 import { durationColumn, metricColumns, progressColumn, startedColumn } from '../ui/columns';
 import { JOB_KINDS, TrainingCommandIDs } from './commands';
 import { TrainForm } from './form';
@@ -37,6 +38,7 @@ function jobView(kubeflow: IKubeflow, kind: string): IKindView<ITrainJob> {
       { command: ids.resume, label: trans.__('Resume'), icon: runIcon, inRow: true },
       { command: ids.suspend, label: trans.__('Suspend'), icon: pauseIcon },
       { command: ids.copyCode, label: trans.__('Copy as code') },
+      { command: CommandIDs.registerMade, label: trans.__('Register as model…') },
       { command: ids.exportYaml, label: trans.__('Export YAML') },
       { command: ids.remove, label: trans.__('Delete…'), bulk: true }
     ]

@@ -2,22 +2,12 @@
 import type { NotebookPanel } from '@jupyterlab/notebook';
 import type { Contents } from '@jupyterlab/services';
 
+import { insertCell } from '../app/notebooks';
 import { PanelSource } from '../notebook/source';
 import { PARAMETER_TAGS, parametersCell, planParameters } from './model/notebook';
 import type { Scalar } from './model/types';
 
 type Parameters = Readonly<Record<string, Scalar>>;
-
-function insert(panel: NotebookPanel, at: number, source: string, tags: string[] = []): void {
-  const shared = panel.content.model?.sharedModel;
-  shared?.transact(() => {
-    shared.insertCell(at, {
-      cell_type: 'code',
-      source,
-      metadata: tags.length ? { tags } : {}
-    });
-  });
-}
 
 async function show(panel: NotebookPanel, index: number): Promise<void> {
   const notebook = panel.content;
@@ -36,7 +26,7 @@ export async function putIntoCell(
   origin: string
 ): Promise<void> {
   const at = panel.content.activeCellIndex + 1;
-  insert(panel, at, parametersCell(parameters, origin));
+  insertCell(panel, at, parametersCell(parameters, origin));
   await show(panel, at);
 }
 
@@ -55,7 +45,7 @@ export async function setPipelineParameters(
     shared?.transact(() => source.apply(plan.edits));
     const first = cells.findIndex(cell => cell.type === 'code');
     if (plan.cell) {
-      insert(panel, Math.max(0, first), plan.cell, [PARAMETER_TAGS[0]]);
+      insertCell(panel, Math.max(0, first), plan.cell, [PARAMETER_TAGS[0]]);
     }
     const touched = plan.edits[0]?.id;
     const index = plan.cell ? Math.max(0, first) : cells.findIndex(cell => cell.id === touched);

@@ -6,6 +6,7 @@ import { number } from '../format';
 import type { IColumn, IKindView, ISection } from '../kinds';
 import type { IWork } from '../model/types';
 import type { IKubeflow } from '../tokens';
+import { CommandIDs } from '../tokens';
 import { durationColumn, progressColumn, startedColumn } from '../ui/columns';
 import { EXPERIMENT, TuningCommands } from './commands';
 import { experimentForm } from './form/form';
@@ -78,6 +79,7 @@ function experimentView(kubeflow: IKubeflow): IKindView<IExperiment> {
         command: TuningCommands.bestToPipeline,
         label: trans.__('Set best as pipeline parameters')
       },
+      { command: CommandIDs.registerMade, label: trans.__('Register best as model…') },
       { command: TuningCommands.exportYaml, label: trans.__('Export as YAML') },
       { command: TuningCommands.copyCode, label: trans.__('Copy as code') },
       { command: TuningCommands.remove, label: trans.__('Delete…'), bulk: true }

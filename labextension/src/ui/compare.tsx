@@ -177,6 +177,9 @@ function Cell(props: { row: ICompareRow; value: Json }): JSX.Element {
     );
   }
   const text = typeof value === 'string' ? value : JSON.stringify(value);
+  if (/^b3:[0-9a-f]{64}$/.test(text)) {
+    return <code title={text}>{digest(text)}</code>;
+  }
   return row.section === 'run' && row.name === 'notebook' ? (
     <code title={text}>{digest(text)}</code>
   ) : (

@@ -3,6 +3,7 @@ import * as React from 'react';
 
 import { KubeflowError } from '../model/errors';
 import { useKubeflow, useTrans } from './context';
+import { useKeptFocus, useOwnFocus } from './focus';
 
 /** A button that says its verb; when it cannot be used it says why on hover and focus. */
 export function Button(props: {
@@ -74,8 +75,10 @@ export function InlineConfirm(props: {
   onCancel: () => void;
 }): JSX.Element {
   const trans = useTrans();
+  const frame = useOwnFocus<HTMLDivElement>('button');
   return (
     <div
+      ref={frame}
       className="jk-InlineConfirm"
       role="alertdialog"
       aria-label={props.question}
@@ -87,7 +90,7 @@ export function InlineConfirm(props: {
       }}
     >
       <span className="jk-InlineConfirm-question">{props.question}</span>
-      <Button label={props.verb} kind="danger" onClick={props.onConfirm} autoFocus />
+      <Button label={props.verb} kind="danger" onClick={props.onConfirm} />
       <Button label={trans.__('Keep')} onClick={props.onCancel} />
     </div>
   );
@@ -97,11 +100,14 @@ export function InlineConfirm(props: {
 export function ErrorLine(props: { error: unknown; onRetry?: () => void }): JSX.Element {
   const trans = useTrans();
   const error = KubeflowError.from(props.error);
+  const hint = error.hint && !error.message.includes(error.hint) ? error.hint : null;
   return (
     <div className="jk-ErrorLine" role="status">
       <p>
-        <strong>{error.message}</strong>
-        {error.hint && !error.message.includes(error.hint) && <> {error.hint}</>}
+        <strong>
+          {hint && !/[.!?…]$/.test(error.message) ? `${error.message}.` : error.message}
+        </strong>
+        {hint && <> {hint}</>}
       </p>
       {props.onRetry && <Button label={trans.__('Try again')} onClick={props.onRetry} />}
       {error.options.details && (
@@ -209,6 +215,27 @@ export function Tabs<K extends string>(props: {
   );
 }
 
+/** What belongs to the selected one of `Tabs` with the same `id`. `focus`: 0 a tab stop, -1 by script only. */
+export function TabPanel(props: {
+  id: string;
+  tab: string;
+  className: string;
+  focus?: 0 | -1;
+  children: React.ReactNode;
+}): JSX.Element {
+  return (
+    <div
+      className={props.className}
+      role="tabpanel"
+      id={`${props.id}-panel`}
+      aria-labelledby={`${props.id}-${props.tab}`}
+      tabIndex={props.focus}
+    >
+      {props.children}
+    </div>
+  );
+}
+
 /** A heading that folds what is under it; the state is kept by whoever owns it. */
 export function Fold(props: {
   title: string;
@@ -302,4 +329,14 @@ export function onListKeys(event: React.KeyboardEvent<HTMLElement>): void {
   (next ?? rows[Math.max(0, Math.min(rows.length - 1, index))])?.focus();
   event.preventDefault();
   event.stopPropagation();
+}
+
+/** Rows one below the other: arrow keys go along them, and the focus stays among them when one goes. */
+export function RowList(props: { label: string; children: React.ReactNode }): JSX.Element {
+  const frame = useKeptFocus<HTMLUListElement>();
+  return (
+    <ul className="jk-List" ref={frame} aria-label={props.label} onKeyDown={onListKeys}>
+      {props.children}
+    </ul>
+  );
 }

@@ -3,6 +3,7 @@ import * as React from 'react';
 import { KubeflowError } from '../model/errors';
 import { useTrans } from './context';
 import { Button, CopyButton } from './controls';
+import { useOwnFocus } from './focus';
 
 /** One question of a form. Which fields there are and in which order is data; how they look is here. */
 export interface IField {
@@ -14,6 +15,8 @@ export interface IField {
   readonly help?: string;
   readonly unit?: string;
   readonly placeholder?: string;
+  /** Why nothing can be asked for here; it can still be reached, to be read. */
+  readonly off?: string | null;
   readonly choices?: readonly (readonly [value: string, label: string])[];
   /** Asked only when unfolded: what most people leave as it is. */
   readonly more?: boolean;
@@ -38,32 +41,34 @@ export interface IFormFrame extends IFormState {
   readonly children?: React.ReactNode;
   /** What fits, what is left: beside the button. */
   readonly fits?: string | null;
-  /** The same as code; nothing while it is not known. */
-  readonly code?: string | null;
+  /** The same as code, or a view of it in several ways; nothing while it is not known. */
+  readonly code?: React.ReactNode;
   readonly submit: string;
   /** Why it cannot be submitted now. */
   readonly disabled?: string | null;
   readonly onSubmit: () => Promise<unknown>;
+  /** Another thing that can be done with the answers. */
+  readonly also?: { readonly label: string; readonly onSubmit: () => Promise<unknown> };
   readonly onCancel: () => void;
 }
 
 /** Questions, problems under them, the same as code, one button; Ctrl-Enter submits, Escape gives up. */
 export function Form(props: IFormFrame): JSX.Element {
   const trans = useTrans();
-  const frame = useOwnFocus();
+  const frame = useOwnFocus<HTMLFormElement>();
   const [failure, setFailure] = React.useState<KubeflowError | null>(null);
   const [refused, setRefused] = React.useState<Record<string, string>>({});
   const [more, setMore] = React.useState(false);
   React.useEffect(() => setRefused({}), [props.values]);
   const problems = { ...refused, ...props.problems };
   const hidden = props.fields.filter(field => field.more);
-  const submit = async () => {
+  const submit = async (call = props.onSubmit) => {
     if (props.disabled) {
       return;
     }
     setFailure(null);
     try {
-      await props.onSubmit();
+      await call();
     } catch (error) {
       const found = KubeflowError.from(error);
       const field = (found.where.field ?? '').split('.')[0];
@@ -96,6 +101,9 @@ export function Form(props: IFormFrame): JSX.Element {
         onChange={value => props.onChange(field.name, value)}
       />
     ));
+  // What a field says already is not said twice.
+  const isSaid = Object.values(problems).includes(props.disabled ?? '');
+  const below = isSaid ? null : (props.disabled ?? props.fits);
   return (
     <form
       className="jk-Form"
@@ -122,37 +130,27 @@ export function Form(props: IFormFrame): JSX.Element {
           {sentence(failure)}
         </p>
       )}
-      {props.fits && <p className="jk-Form-fits">{props.fits}</p>}
-      {props.code && <Equivalent code={props.code} />}
+      {below && <p className="jk-Form-fits">{below}</p>}
+      {typeof props.code === 'string' && props.code ? <Equivalent code={props.code} /> : props.code}
       <div className="jk-Form-buttons">
         <Button
           label={props.submit}
           kind="primary"
           disabled={props.disabled}
           title={trans.__('Ctrl-Enter')}
-          onClick={submit}
+          onClick={() => submit()}
         />
+        {props.also && (
+          <Button
+            label={props.also.label}
+            disabled={props.disabled}
+            onClick={() => submit(props.also?.onSubmit)}
+          />
+        )}
         <Button label={trans.__('Cancel')} onClick={props.onCancel} />
       </div>
     </form>
   );
-}
-
-/** The focus goes to the first question, and back to where it came from. */
-function useOwnFocus(): React.RefObject<HTMLFormElement> {
-  const frame = React.useRef<HTMLFormElement>(null);
-  React.useEffect(() => {
-    const form = frame.current;
-    const before = document.activeElement;
-    const first = 'textarea, select, input:not([type=radio])';
-    form?.querySelector<HTMLElement>(first)?.focus();
-    return () => {
-      if (form?.contains(document.activeElement) && before instanceof HTMLElement) {
-        before.focus();
-      }
-    };
-  }, []);
-  return frame;
 }
 
 function sentence(error: KubeflowError): string {
@@ -172,6 +170,32 @@ function Equivalent(props: { code: string }): JSX.Element {
   );
 }
 
+/** One of a few, all in sight: what a form is about. */
+export function Choice(props: {
+  label: string;
+  choices: readonly (readonly [value: string, label: string])[];
+  value: string;
+  onChange: (value: string) => void;
+}): JSX.Element {
+  const name = React.useId();
+  return (
+    <fieldset className="jk-Choice">
+      <legend className="jk-visuallyHidden">{props.label}</legend>
+      {props.choices.map(([value, label]) => (
+        <label key={value}>
+          <input
+            type="radio"
+            name={name}
+            checked={props.value === value}
+            onChange={() => props.onChange(value)}
+          />
+          <span>{label}</span>
+        </label>
+      ))}
+    </fieldset>
+  );
+}
+
 export function FieldRow(props: {
   field: IField;
   value: string | boolean | undefined;
@@ -180,7 +204,7 @@ export function FieldRow(props: {
 }): JSX.Element {
   const { field, problem } = props;
   const id = React.useId();
-  const said = problem ?? field.help;
+  const said = problem ?? field.off ?? field.help;
   const classes = ['jk-Field', `jk-mod-${field.kind}`];
   if (field.half) {
     classes.push('jk-mod-half');
@@ -259,6 +283,8 @@ function Input(props: {
         <input
           {...shared}
           dir="auto"
+          readOnly={Boolean(field.off)}
+          aria-disabled={field.off ? true : undefined}
           inputMode={field.kind === 'number' ? 'numeric' : undefined}
           autoComplete="off"
           spellCheck={false}

@@ -32,6 +32,32 @@ export interface ILogSource {
   file: string;
 }
 
+/** Whose log is shown, where several write one. */
+export function PartSelect(props: {
+  part: string;
+  /** All of them in one, where there is such a log. */
+  all?: string;
+  parts: readonly (readonly [part: string, label: string])[];
+  onPart: (part: string) => void;
+}): JSX.Element {
+  const trans = useTrans();
+  return (
+    <select
+      className="jk-Select"
+      aria-label={trans.__('Whose log')}
+      value={props.part}
+      onChange={event => props.onPart(event.target.value)}
+    >
+      {props.all && <option value="">{props.all}</option>}
+      {props.parts.map(([part, label]) => (
+        <option key={part} value={part}>
+          {label}
+        </option>
+      ))}
+    </select>
+  );
+}
+
 function addressOf(source: ILogSource, verb: string, lines: number): string {
   return `${source.path}/${verb}?${new URLSearchParams({ lines: String(lines), ...source.query })}`;
 }

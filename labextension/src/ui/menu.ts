@@ -34,10 +34,17 @@ export function openMenu(event: React.MouseEvent, entries: readonly (IEntry | '-
     });
     menu.addItem({ command });
   });
+  const before = document.activeElement;
   const box = event.currentTarget.getBoundingClientRect();
   const byPointer = event.clientX || event.clientY;
   menu.open(byPointer ? event.clientX : box.left, byPointer ? event.clientY : box.bottom);
-  menu.aboutToClose.connect(() => window.setTimeout(() => menu.dispose(), 0));
+  menu.aboutToClose.connect(() => {
+    // Who opened it with a key goes on there, whatever is then done.
+    if (menu.node.contains(document.activeElement) && before instanceof HTMLElement) {
+      before.focus();
+    }
+    window.setTimeout(() => menu.dispose(), 0);
+  });
 }
 
 /** What can be done to these resources of one kind. */

@@ -8,8 +8,10 @@ export function Split(props: {
   right: React.ReactNode;
   /** Names the divider: *Resize graph*. */
   label: string;
+  /** Per cent of the width that the left pane has at first. */
+  share?: number;
 }): JSX.Element {
-  const [share, setShare] = React.useState(48);
+  const [share, setShare] = React.useState(props.share ?? 48);
   const frame = React.useRef<HTMLDivElement>(null);
   const clamp = (value: number) => Math.min(75, Math.max(20, value));
   const move = (event: React.PointerEvent) => {

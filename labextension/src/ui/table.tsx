@@ -1,17 +1,21 @@
 import * as React from 'react';
 
 import type { IColumn, ISection } from '../kinds';
+import { stateOf } from '../kinds';
 import { itemFilter, sortItems } from '../model/filter';
 import { keyOf, newestFirst, splitKey } from '../model/merge';
-import { knownState } from '../model/states';
+import type { IResources } from '../model/resources';
 import type { IWork } from '../model/types';
+import { Bulk } from './bulk';
 import { useKubeflow, useTrans } from './context';
-import { Button, ErrorLine, InlineConfirm, onListKeys } from './controls';
+import { ErrorLine, onListKeys } from './controls';
 import { useEntries } from './entries';
 import type { IEntry } from './menu';
 import { openMenu } from './menu';
 import type { ISelection } from './resources';
 import { useItem, useSelection } from './resources';
+import type { ISearched } from './search';
+import { useSearch } from './search';
 import { StateBadge, stateWord } from './state';
 import { useWindow } from './virtual';
 
@@ -54,14 +58,19 @@ export function ResourceTable(props: {
 }): JSX.Element {
   const { section, filter } = props;
   const { trans, resources, sections } = useKubeflow();
-  const items = useItems(section);
+  const loaded = useItems(section);
+  const searched = useSearch(section, filter);
   const [sort, setSort] = React.useState<ISort>({ by: 'created', down: true });
+  const items = React.useMemo(
+    () => (searched.keys ? searched.keys.flatMap(key => itemOf(key, resources) ?? []) : loaded),
+    [searched.keys, loaded, resources]
+  );
   const { keys, columns } = React.useMemo(() => {
     const words = (state: Parameters<typeof stateWord>[0]) => stateWord(state, trans);
     const passes = new Map(
       section.kinds.map(view => [view.kind, itemFilter<IWork>(filter, view, words)])
     );
-    const found = items.filter(item => passes.get(item.kind)?.(item));
+    const found = section.search ? items : items.filter(item => passes.get(item.kind)?.(item));
     const all = allColumns(section, found, trans, kind => sections.view(kind));
     const key = all.find(column => column.id === sort.by)?.sort;
     const newest = sort.by === 'created' && sort.down;
@@ -73,7 +82,7 @@ export function ResourceTable(props: {
   const failed = section.kinds.map(view => resources.list(view.kind)).find(list => list.error);
   return (
     <div className="jk-Runs" style={{ '--jk-columns': template } as React.CSSProperties}>
-      <Bar {...props} shown={keys.length} selection={selection} />
+      <Bar {...props} shown={keys.length} selection={selection} searched={searched} />
       {failed && !items.length ? (
         <ErrorLine error={failed.error} onRetry={() => void resources.refresh()} />
       ) : (
@@ -84,10 +93,16 @@ export function ResourceTable(props: {
           sort={sort}
           onSort={setSort}
           selection={selection}
+          searching={searched.keys !== null}
         />
       )}
     </div>
   );
+}
+
+function itemOf(key: string, resources: IResources): IWork | undefined {
+  const { kind, name } = splitKey(key);
+  return resources.list(kind).get(name);
 }
 
 function allColumns(
@@ -101,9 +116,12 @@ function allColumns(
     {
       id: 'state',
       title: trans.__('State'),
-      width: '104px',
+      width: section.kinds.every(view => view.mark) ? '84px' : '104px',
       sort: item => item.status.phase,
-      cell: item => <StateBadge state={item.status.phase} reason={item.status.reason} />
+      cell: item =>
+        viewOf(item.kind)?.mark?.(item) ?? (
+          <StateBadge state={item.status.phase} reason={item.status.reason} />
+        )
     },
     {
       id: 'name',
@@ -135,10 +153,13 @@ function Bar(props: {
   onFilter: (filter: string) => void;
   shown: number;
   selection: ISelection;
+  searched: ISearched;
 }): JSX.Element {
-  const { section } = props;
+  const { section, searched } = props;
   const { resources } = useKubeflow();
-  const more = section.kinds.some(view => resources.list(view.kind).more) ? '+' : '';
+  const id = React.useId();
+  const unread = section.kinds.some(view => resources.list(view.kind).more);
+  const more = (searched.keys ? searched.more : unread) ? '+' : '';
   return (
     <div className="jk-Runs-bar">
       <h1>{section.words.items}</h1>
@@ -152,80 +173,19 @@ function Bar(props: {
         placeholder={section.words.hint}
         value={props.filter}
         dir="auto"
+        aria-invalid={searched.problem ? true : undefined}
+        aria-describedby={searched.problem ? id : undefined}
         onChange={event => props.onFilter(event.target.value)}
       />
+      {searched.problem && (
+        <p className="jk-FieldError" id={id} role="status">
+          {searched.problem}
+        </p>
+      )}
       <span className="jk-Spacer" />
       {props.selection.selected.size > 0 && <Bulk section={section} selection={props.selection} />}
     </div>
   );
-}
-
-function Bulk(props: { section: ISection; selection: ISelection }): JSX.Element {
-  const { section, selection } = props;
-  const kubeflow = useKubeflow();
-  const { trans } = kubeflow;
-  const [asking, setAsking] = React.useState<string | null>(null);
-  const keys = selection.all();
-  const names = keys.map(key => splitKey(key).name);
-  const view = kubeflow.sections.view(splitKey(keys[0] ?? '').kind);
-  const actions = (view?.actions ?? []).filter(action => action.bulk && action.icon);
-  const remove = view?.actions.find(action => action.command.includes(':delete-'));
-  if (asking) {
-    return (
-      <InlineConfirm
-        question={
-          names.length === 1
-            ? trans.__('Delete %1?', names[0])
-            : trans.__('Delete %1 of them?', names.length)
-        }
-        verb={trans.__('Delete')}
-        onCancel={() => setAsking(null)}
-        onConfirm={async () => {
-          await kubeflow.execute(asking, { names, confirmed: true });
-          selection.clear();
-          setAsking(null);
-        }}
-      />
-    );
-  }
-  return (
-    <>
-      <span>{trans.__('%1 selected', keys.length)}</span>
-      {section.compare && (
-        <Button
-          label={trans.__('Compare')}
-          kind="primary"
-          disabled={compareReason(keys.length, trans)}
-          onClick={() => section.compare?.(names)}
-        />
-      )}
-      {actions
-        .filter(action => action !== remove && !kubeflow.whyNot(action.command, { names }))
-        .map(action => (
-          <Button
-            key={action.command}
-            label={action.label}
-            icon={action.icon}
-            onClick={() => kubeflow.execute(action.command, { names })}
-          />
-        ))}
-      {remove && (
-        <Button
-          label={trans.__('Delete')}
-          disabled={kubeflow.whyNot(remove.command, { names })}
-          onClick={() => setAsking(remove.command)}
-        />
-      )}
-      <Button label={trans.__('Clear')} onClick={selection.clear} />
-    </>
-  );
-}
-
-export function compareReason(count: number, trans: ReturnType<typeof useTrans>): string | null {
-  if (count < 2) {
-    return trans.__('Select at least two.');
-  }
-  return count > 10 ? trans.__('At most ten fit side by side.') : null;
 }
 
 function Grid(props: {
@@ -235,6 +195,7 @@ function Grid(props: {
   sort: ISort;
   onSort: (sort: ISort) => void;
   selection: ISelection;
+  searching: boolean;
 }): JSX.Element {
   const { section, keys, columns } = props;
   const { trans, resources } = useKubeflow();
@@ -245,9 +206,9 @@ function Grid(props: {
   React.useEffect(() => {
     section.kinds
       .map(view => resources.list(view.kind))
-      .filter(list => last && list.more)
+      .filter(list => last && list.more && !props.searching)
       .forEach(list => void list.loadMore());
-  }, [last, resources, section, keys.length]);
+  }, [last, resources, section, keys.length, props.searching]);
   const loaded = section.kinds.some(view => resources.list(view.kind).loaded);
   return (
     <div
@@ -335,7 +296,7 @@ const Row = React.memo(function Row(props: {
   entries: (keys: readonly string[]) => readonly IEntry[];
 }): JSX.Element | null {
   const { id } = props;
-  const { trans } = useKubeflow();
+  const { trans, sections } = useKubeflow();
   const { kind, name } = splitKey(id);
   const item = useItem(kind, name);
   if (!item) {
@@ -352,7 +313,7 @@ const Row = React.memo(function Row(props: {
       style={{ top: props.index * ROW, height: ROW }}
       data-run={name}
       data-kind={kind}
-      data-state={knownState(item.status.phase)}
+      data-state={stateOf(sections.view(kind), item)}
       onContextMenu={menu}
     >
       <span role="gridcell">

@@ -3,9 +3,16 @@ import { describe, test } from 'node:test';
 
 import { layout, reduce } from '../layout';
 import { related, runGraph } from '../model';
-import { fit, neighbour, reveal, zoomAt } from '../view';
+import { move, nest } from '../nested';
+import { fit, reveal, zoomAt } from '../view';
 
 const SPACING = { x: 20, y: 30, margin: 10 };
+const SIZES = {
+  node: () => ({ width: 100, height: 40 }),
+  head: () => 50,
+  pad: 10,
+  spacing: SPACING
+};
 
 function draw(ids: string, pairs: string) {
   const nodes = ids.split('').map(id => ({ id, width: 100, height: 40 }));
@@ -80,7 +87,12 @@ describe('layout', () => {
 });
 
 describe('keys', () => {
-  const nodes = [...draw('abcde', 'ab ac ad be ce de').nodes.values()];
+  const ids = (text: string) => text.split('').map(id => ({ id, title: id, state: null }));
+  const edges = ['ab', 'ac', 'ad', 'be', 'ce', 'de'].map(([source, target]) => ({
+    source,
+    target
+  }));
+  const { boxes } = nest({ nodes: ids('abcde'), edges, critical: [] }, () => true, SIZES);
   const cases: [string, string, string | undefined][] = [
     ['a', 'ArrowDown', 'c'],
     ['c', 'ArrowLeft', 'b'],
@@ -91,7 +103,9 @@ describe('keys', () => {
     ['a', 'ArrowUp', undefined]
   ];
   for (const [from, key, to] of cases) {
-    test(`${key} from ${from}`, () => assert.equal(neighbour(nodes, from, key), to));
+    test(`${key} from ${from}`, () => {
+      assert.deepEqual(move(boxes, from, key), to === undefined ? null : { to });
+    });
   }
 });
 
@@ -134,7 +148,7 @@ describe('the graph of a run', () => {
 
   test('iterations are inside their step, found edges are told apart', () => {
     assert.deepEqual(
-      data.nodes.map(node => [node.id, node.children?.length ?? 0]),
+      data.nodes.map(node => [node.id, node.iterations?.length ?? 0]),
       [
         ['a', 1],
         ['b', 0]

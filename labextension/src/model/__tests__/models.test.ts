@@ -1,3 +1,4 @@
+import { looksLikeModel } from '../values';
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 
@@ -20,6 +21,26 @@ function run(name: string, phase: RunState, more: Partial<IRun['status']> = {}):
     status: { phase, ...more }
   };
 }
+
+describe('values', () => {
+  for (const type of [
+    'sklearn.linear_model._logistic.LogisticRegression',
+    'LogisticRegression',
+    'xgboost.core.Booster',
+    'torch.nn.modules.container.Sequential',
+    '__main__.TinyNet'
+  ]) {
+    test(`${type} may be a model`, () => assert.ok(looksLikeModel(type)));
+  }
+  for (const type of [
+    'int',
+    'pandas.core.frame.DataFrame',
+    'sklearn.preprocessing.StandardScaler',
+    ''
+  ]) {
+    test(`${type || 'nothing'} is none`, () => assert.ok(!looksLikeModel(type)));
+  }
+});
 
 describe('filter', () => {
   const found = (query: string) =>
@@ -87,6 +108,13 @@ describe('actions', () => {
   for (const [action, phase, why] of cases) {
     test(`${action} while ${phase}`, () => assert.equal(whyNot(action, run('a', phase)), why));
   }
+
+  test('a pipeline that was compiled has no notebook to export', () => {
+    const item = run('a', 'SUCCEEDED');
+    const compiled = { ...item, spec: { ...item.spec, pipeline: { name: 'p', format: 'kfp' } } };
+    assert.equal(whyNot('export', compiled), null);
+    assert.equal(whyNot('rerun', compiled), null);
+  });
 });
 
 describe('log', () => {

@@ -11,8 +11,15 @@ export class Server {
   readonly runs = new Map<string, IRun>();
   readonly jobs = new Map<string, IWork>();
   capabilities: Record<string, ICapability> | undefined;
+  cluster: { kind: string; name?: string; namespace?: string; kinds?: string[] } = {
+    kind: 'local'
+  };
   readonly asked: string[] = [];
+  /** Answers to these paths are made at once and arrive when told to. */
+  readonly slow = new Set<string>();
   version = 100;
+  /** Of what is read from a cluster: another counter. */
+  clusterVersion = 9_000;
   /** Failure of every request, if any. */
   failure: KubeflowError | null = null;
   hidden = false;
@@ -20,7 +27,7 @@ export class Server {
   private _listen: ((event: IResourceEvent) => void) | null = null;
 
   readonly store = new ResourceStore({
-    request: async <T>(path: string) => this._answer(path) as T,
+    request: <T>(path: string) => this._send<T>(path),
     events: call => {
       this._listen = call;
       return new DisposableDelegate(() => {
@@ -86,6 +93,34 @@ export class Server {
     this._listen?.(event);
   }
 
+  /** Let the answers that were held back arrive. */
+  arrive(): void {
+    this.slow.clear();
+    this._held.splice(0).forEach(call => call());
+  }
+
+  private async _send<T>(path: string): Promise<T> {
+    const answer = this._answer(path) as T;
+    if (this.slow.has(path)) {
+      await new Promise<void>(resolve => this._held.push(resolve));
+    }
+    return answer;
+  }
+
+  /** Kept elsewhere: with versions of their own. */
+  modelVersion = 5;
+  modelFailure: KubeflowError | null = null;
+
+  private _models(): unknown {
+    if (this.modelFailure) {
+      throw this.modelFailure;
+    }
+    const items = [...this.jobs.values()].filter(item => item.kind === 'RegisteredModel');
+    return { items, resourceVersion: this.modelVersion, more: false };
+  }
+
+  private _held: (() => void)[] = [];
+
   private _answer(path: string): unknown {
     this.asked.push(path);
     if (this.failure) {
@@ -94,7 +129,7 @@ export class Server {
     if (path === 'status') {
       return {
         version: this.serverVersion,
-        cluster: { kind: 'local', capabilities: this.capabilities }
+        cluster: { ...this.cluster, capabilities: this.capabilities }
       };
     }
     const [resource, query] = path.split('?');
@@ -102,11 +137,18 @@ export class Server {
     if (plural === 'recurringruns') {
       return { items: [], resourceVersion: this.version, more: false };
     }
+    if (!name && plural === 'registeredmodels') {
+      return this._models();
+    }
+    if (!name && plural === 'trainjobs' && this.cluster.kinds) {
+      return { items: [...this.jobs.values()], resourceVersion: this.clusterVersion, more: false };
+    }
     if (!name && plural !== 'runs') {
       throw new KubeflowError('no such kind', { status: 404 });
     }
     if (name) {
-      const run = plural === 'trainjobs' ? this.jobs.get(name) : this.runs.get(name);
+      const jobs = plural === 'trainjobs' || plural === 'registeredmodels';
+      const run = (jobs ? this.jobs : this.runs).get(decodeURIComponent(name));
       if (!run) {
         throw new KubeflowError('no such run', { status: 404 });
       }

@@ -3,6 +3,7 @@ import { describe, test } from 'node:test';
 
 import { KubeflowError } from '../errors';
 import type { IListChange } from '../resources';
+import type { IWork } from '../types';
 import { Server } from './server';
 
 const AWAY = new KubeflowError('The Jupyter server does not answer.', { status: 0 });
@@ -112,6 +113,97 @@ describe('lists', () => {
   });
 });
 
+/** Runs as they were when the list was read, and what happens before its answer arrives. */
+async function reading(path: string, meanwhile: (server: Server) => void): Promise<Server> {
+  const server = await started(2);
+  server.slow.add(path);
+  const done = server.store.refresh();
+  await server.clock.go(50);
+  meanwhile(server);
+  await server.clock.go(50);
+  server.arrive();
+  await done;
+  await server.clock.go(200);
+  return server;
+}
+
+const LIST = 'runs?limit=50';
+const names = (server: Server) => server.store.runs.items.map(run => run.metadata.name);
+
+describe('what happens while an answer is on its way', () => {
+  test('a run that was deleted meanwhile does not come back with the list', async () => {
+    const server = await reading(LIST, each => each.delete('run-1'));
+    assert.deepEqual(names(server), ['run-0']);
+    await server.clock.go(60_000);
+    assert.deepEqual(names(server), ['run-0']);
+  });
+
+  test('nor does one that the very first list tells of', async () => {
+    const server = new Server();
+    server.put('run-0', 'SUCCEEDED', { silent: true });
+    server.put('run-1', 'SUCCEEDED', { silent: true });
+    server.slow.add(LIST);
+    const done = server.store.refresh();
+    await server.clock.go(10);
+    server.delete('run-0');
+    server.delete('run-1');
+    server.arrive();
+    await done;
+    await server.clock.go(60_000);
+    assert.deepEqual(names(server), []);
+  });
+
+  test('nor with the answer about it alone', async () => {
+    const server = await started(2);
+    server.slow.add('runs/run-9');
+    server.put('run-9', 'RUNNING');
+    await server.clock.go(60);
+    server.delete('run-9');
+    server.arrive();
+    await server.clock.go(60_000);
+    assert.deepEqual(names(server), ['run-1', 'run-0']);
+  });
+
+  test('one of the same name that was made again is shown', async () => {
+    const server = await reading(LIST, each => {
+      each.delete('run-1');
+      each.put('run-1', 'RUNNING');
+    });
+    assert.deepEqual(names(server), ['run-1', 'run-0']);
+    assert.equal(server.store.runs.get('run-1')?.status.phase, 'RUNNING');
+  });
+
+  test('a run that was made meanwhile stays', async () => {
+    const server = await reading(LIST, each => each.put('run-9', 'RUNNING'));
+    assert.deepEqual(names(server), ['run-9', 'run-1', 'run-0']);
+  });
+
+  test('a state that an event told is not taken back by an older list', async () => {
+    const server = await reading(LIST, each => each.put('run-0', 'RUNNING'));
+    assert.equal(server.store.runs.get('run-0')?.status.phase, 'RUNNING');
+    assert.equal(server.store.runs.get('run-0')?.status.metrics?.from, server.version);
+  });
+
+  test('one answer that fails does not keep the others away', async () => {
+    const server = await started(1);
+    server.put('run-8', 'RUNNING');
+    server.put('run-9', 'RUNNING');
+    server.runs.delete('run-8');
+    await server.clock.go(100);
+    assert.deepEqual(names(server), ['run-9', 'run-0']);
+  });
+
+  test('an event lost between list and socket is found though a later one was heard', async () => {
+    const server = await started(2);
+    server.runs.delete('run-1');
+    server.version += 1;
+    server.put('run-0', 'RUNNING');
+    await server.clock.go(200);
+    await server.clock.go(70_000);
+    assert.deepEqual(names(server), ['run-0']);
+  });
+});
+
 describe('connection', () => {
   test('a server that does not answer is asked again, slower and slower; shown stays', async () => {
     const server = await started();
@@ -197,6 +289,24 @@ describe('a watched run', () => {
     watch.dispose();
   });
 
+  test('is asked for again when an event overtook the very first answer', async () => {
+    const server = await started();
+    server.put('run-0', 'RUNNING', { steps: [{ name: 'a', state: 'PENDING' }], silent: true });
+    server.slow.add('runs/run-0');
+    const watch = server.store.watch('run-0');
+    await server.clock.go(10);
+    server.put('run-0', 'RUNNING', { steps: [{ name: 'a', state: 'RUNNING' }] });
+    const state = () => watch.run?.status.steps?.[0].state;
+    assert.equal(state(), undefined);
+    server.arrive();
+    await server.clock.go(400);
+    assert.equal(state(), 'RUNNING');
+    server.asked.length = 0;
+    await server.clock.go(3_000);
+    assert.deepEqual(server.asked, [], 'once is enough');
+    watch.dispose();
+  });
+
   test('is asked for at most every 200 ms however many events come', async () => {
     const server = await started();
     const watch = server.store.watch('run-0');
@@ -238,6 +348,39 @@ describe('other kinds', () => {
     assert.equal(server.store.connection, 'live');
     assert.equal(server.store.list('TrainJob').error?.status, 404);
     assert.equal(server.store.runs.items.length, 3);
+  });
+
+  test('begin anew when they come from another cluster, whose versions say nothing of the others', async () => {
+    const server = await started();
+    const at = (version: number, name: string): IWork => ({
+      kind: 'TrainJob',
+      metadata: { name, uid: `${name}-${version}`, resourceVersion: `${version}` },
+      spec: {},
+      status: { phase: 'RUNNING' }
+    });
+    const names = () => server.store.list('TrainJob').items.map(item => item.metadata.name);
+    const moved = { type: 'MODIFIED' as const, kind: 'Cluster', uid: '', resourceVersion: 0 };
+    server.capabilities = { training: { available: true } };
+    server.cluster = { kind: 'kubernetes', name: 'a', namespace: 'x', kinds: ['TrainJob'] };
+    server.jobs.set('mnist', at(8_999, 'mnist'));
+    server.emit({ ...moved, name: 'a' });
+    await server.clock.go(100);
+    assert.deepEqual(names(), ['mnist']);
+    // A later run of this machine has a lower version, and is news all the same.
+    server.version = 150;
+    server.put('run-9', 'RUNNING');
+    await server.clock.go(100);
+    assert.ok(server.store.runs.get('run-9'));
+    // Of the other cluster everything is older by number, and shown.
+    server.cluster = { ...server.cluster, name: 'b' };
+    server.clusterVersion = 50;
+    server.jobs.clear();
+    server.jobs.set('mnist', at(40, 'mnist'));
+    server.jobs.set('iris', at(41, 'iris'));
+    server.emit({ ...moved, name: 'b' });
+    await server.clock.go(100);
+    assert.deepEqual(names(), ['mnist', 'iris']);
+    assert.equal(server.store.list('TrainJob').version, 50);
   });
 
   test('show their events, each in its own list', async () => {
@@ -289,5 +432,100 @@ describe('other kinds', () => {
     assert.equal(watch.item?.status.reason, 'Rank 1 failed.');
     assert.ok(watch.item?.status.completionTime);
     watch.dispose();
+  });
+});
+
+const MODEL = {
+  kind: 'RegisteredModel',
+  metadata: { name: 'iris @ home/2', uid: '1', resourceVersion: 5 },
+  spec: {},
+  status: {}
+};
+
+async function withModels(): Promise<Server> {
+  const server = await started();
+  server.capabilities = { registry: { available: true } };
+  server.jobs.set(MODEL.metadata.name, MODEL);
+  await server.store.refresh();
+  await server.clock.go(50);
+  return server;
+}
+
+describe('a kind with a store of its own', () => {
+  const told = { kind: 'RegisteredModel', name: MODEL.metadata.name, uid: '1' };
+
+  test('has versions of its own, which hide no missed event of the others', async () => {
+    const server = await withModels();
+    server.emit({ ...told, type: 'MODIFIED', resourceVersion: 9_000 });
+    server.put('run-0', 'RUNNING', { silent: true });
+    await server.clock.go(17_000);
+    assert.equal(server.store.runs.get('run-0')?.status.phase, 'RUNNING');
+  });
+
+  test('is read at once when an event tells of it, whatever its name', async () => {
+    const server = await withModels();
+    server.jobs.set(MODEL.metadata.name, {
+      ...MODEL,
+      metadata: { ...MODEL.metadata, resourceVersion: 6 },
+      spec: { description: 'flowers' }
+    });
+    server.emit({ ...told, type: 'MODIFIED', resourceVersion: 6 });
+    await server.clock.go(60);
+    const list = server.store.list('RegisteredModel');
+    assert.deepEqual(list.get(MODEL.metadata.name)?.spec, { description: 'flowers' });
+    assert.ok(server.asked.includes('registeredmodels/iris%20%40%20home%2F2'));
+  });
+
+  test('is found changed by the beat where no event came', async () => {
+    const server = await withModels();
+    server.jobs.clear();
+    server.modelVersion = 7;
+    await server.clock.go(16_000);
+    assert.equal(server.store.list('RegisteredModel').items.length, 0);
+    assert.equal(server.store.connection, 'live');
+  });
+
+  test('that is down says so alone, keeps what it showed, and comes back', async () => {
+    const server = await withModels();
+    server.modelFailure = new KubeflowError('The registry does not answer.', {
+      what: 'the registry does not answer',
+      status: 503
+    });
+    await server.store.refresh();
+    const list = server.store.list('RegisteredModel');
+    assert.equal(server.store.connection, 'live');
+    assert.equal(list.error?.status, 503);
+    assert.equal(list.items.length, 1);
+    server.modelFailure = null;
+    await server.clock.go(16_000);
+    assert.equal(list.error, null);
+  });
+
+  test('does not keep the page busy', async () => {
+    const server = await withModels();
+    server.put('run-0', 'FAILED', { silent: true });
+    await server.clock.go(17_000);
+    assert.equal(server.store.connection, 'polling');
+    server.asked.length = 0;
+    await server.clock.go(12_000);
+    assert.deepEqual(server.asked, []);
+  });
+});
+
+describe('what a search found beyond the loaded pages', () => {
+  test('is known by name, follows its events, and is not in the list', async () => {
+    const server = await started(60);
+    const { runs } = server.store;
+    assert.equal(runs.get('run-3'), undefined);
+    runs.lend([server.runs.get('run-3')!]);
+    assert.equal(runs.get('run-3')?.status.phase, 'SUCCEEDED');
+    assert.equal(runs.items.length, 50);
+    server.put('run-3', 'RUNNING');
+    await server.clock.go(16);
+    assert.equal(runs.get('run-3')?.status.phase, 'RUNNING');
+    await runs.loadMore();
+    assert.equal(runs.items.filter(run => run.metadata.name === 'run-3').length, 1);
+    server.delete('run-3');
+    assert.equal(runs.get('run-3'), undefined);
   });
 });

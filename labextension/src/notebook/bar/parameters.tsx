@@ -75,9 +75,9 @@ function ParameterField(props: { field: IField; controller: NotebookController }
   };
   const described = problem ? `${id}-problem` : undefined;
   return (
-    <div className={changed ? 'jk-Field jk-mod-changed' : 'jk-Field'}>
+    <div className={changed ? 'jk-StepField jk-mod-changed' : 'jk-StepField'}>
       <label htmlFor={id}>
-        <code>{parameter.name}</code> <span className="jk-Field-unit">{parameter.type}</span>
+        <code>{parameter.name}</code> <span className="jk-StepField-unit">{parameter.type}</span>
       </label>
       {parameter.type === 'bool' ? (
         <input
@@ -100,7 +100,7 @@ function ParameterField(props: { field: IField; controller: NotebookController }
         />
       )}
       {problem && (
-        <span className="jk-Field-problem" id={described}>
+        <span className="jk-StepField-problem" id={described}>
           {problem}
         </span>
       )}

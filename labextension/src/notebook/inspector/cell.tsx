@@ -1,10 +1,10 @@
 import * as React from 'react';
 
+import { checkName } from '../../model/quantities';
 import type { IPipeline } from '../../model/types';
 import { useTrans } from '../../ui/context';
 import type { NotebookController } from '../controller';
 import type { ICellText } from '../model/cells';
-import { checkName } from '../model/quantities';
 import type { Role } from '../model/roles';
 import { declares, roleOf, rolesOf, setRole, startStep } from '../model/roles';
 import { ChoiceField, TextField } from './fields';

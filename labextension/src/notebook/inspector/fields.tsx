@@ -40,9 +40,9 @@ export function TextField(props: {
     event.stopPropagation();
   };
   return (
-    <div className="jk-Field">
+    <div className="jk-StepField">
       <label htmlFor={id}>
-        {props.label} {props.unit && <span className="jk-Field-unit">{props.unit}</span>}
+        {props.label} {props.unit && <span className="jk-StepField-unit">{props.unit}</span>}
       </label>
       <input
         id={id}
@@ -59,7 +59,7 @@ export function TextField(props: {
         onKeyDown={onKeyDown}
       />
       {problem && (
-        <span className="jk-Field-problem" id={`${id}-problem`} role="status">
+        <span className="jk-StepField-problem" id={`${id}-problem`} role="status">
           {problem}
         </span>
       )}
@@ -76,7 +76,7 @@ export function ChoiceField(props: {
 }): JSX.Element {
   const id = React.useId();
   return (
-    <div className="jk-Field">
+    <div className="jk-StepField">
       <label htmlFor={id}>{props.label}</label>
       <select id={id} value={props.value} onChange={event => props.onChange(event.target.value)}>
         {props.choices.map(([value, word]) => (

@@ -1,13 +1,13 @@
 import * as React from 'react';
 
+import { checkHeading, checkName, parseDuration } from '../../model/quantities';
+import * as check from '../../model/quantities';
 import type { IStep } from '../../model/types';
 import { useTrans } from '../../ui/context';
 import type { NotebookController } from '../controller';
 import type { ICellEdit } from '../model/cells';
 import type { IStepPlace } from '../model/edits';
 import * as edits from '../model/edits';
-import { checkHeading, checkName, parseDuration } from '../model/quantities';
-import * as check from '../model/quantities';
 import { ChoiceField, TextField } from './fields';
 import { OrderField } from './order';
 

@@ -28,8 +28,8 @@ export function OrderField(props: {
     .map(item => item.name)
     .filter(name => !declared.includes(name) && !later.has(name));
   return (
-    <div className="jk-Field" role="group" aria-labelledby={id}>
-      <span id={id} className="jk-Field-label">
+    <div className="jk-StepField" role="group" aria-labelledby={id}>
+      <span id={id} className="jk-StepField-label">
         {trans.__('Runs after')}
       </span>
       <ul className="jk-Order">
@@ -51,7 +51,7 @@ export function OrderField(props: {
             title={edge.reason || trans.__('Found in the code')}
           >
             <span>{edge.source}</span>
-            <span className="jk-Field-unit">
+            <span className="jk-StepField-unit">
               {edge.kind === 'order' ? trans.__('keeps order') : trans.__('found')}
             </span>
           </li>

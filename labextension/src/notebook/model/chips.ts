@@ -4,7 +4,7 @@ import type { IProblem, IStep, RunState } from '../../model/types';
 import { clock, duration } from '../../format';
 import type { ICellStep } from './graph';
 import type { IStepRun } from './runs';
-import type { IText } from './text';
+import type { IText } from '../../model/text';
 
 /** How a cell stands to the step under the pointer; null while there is none. */
 export type Light = 'self' | 'upstream' | 'downstream' | 'dim' | null;

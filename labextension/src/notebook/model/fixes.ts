@@ -3,7 +3,7 @@ import type { IProblem } from '../../model/types';
 import type { ICellEdit, ICellText } from './cells';
 import { replaceText } from './cells';
 import { addTag, removeTag, replaceTag } from './edits';
-import type { IText } from './text';
+import type { IText } from '../../model/text';
 
 /** The verb for a problem's button, or null if only a person can mend it. */
 export function fixLabel(problem: IProblem, trans: IText): string | null {

@@ -15,7 +15,7 @@ import type { ICellStep } from './graph';
 import { cellSteps, neighbours, problemsByCell } from './graph';
 import type { IFailure, IStepRun } from './runs';
 import { failure, failureCell, latestRun, stepRuns } from './runs';
-import type { IText } from './text';
+import type { IText } from '../../model/text';
 
 /** The notebook behind the model; the one place that knows the document. */
 export interface INotebookSource extends IDisposable {

@@ -1,6 +1,6 @@
 /** The parameters form without its looks: text in fields, typed values out, a sentence per mistake. */
 import type { IParameter, Json } from '../../model/types';
-import type { IText } from './text';
+import type { IText } from '../../model/text';
 
 /** What stands in the fields, by parameter; a parameter that is absent keeps its default. */
 export type Drafts = Readonly<Record<string, string>>;

@@ -1,17 +1,26 @@
 import * as React from 'react';
 
 import type { IRun, IStepError } from '../../model/types';
-import { whyNot } from '../../model/actions';
+import { isCompiled, whyNot } from '../../model/actions';
 import { CommandIDs } from '../../tokens';
 import { useKubeflow } from '../../ui/context';
-import { Button, CopyButton } from '../../ui/controls';
-import { StateIcon } from '../../ui/state';
+import { Button } from '../../ui/controls';
+import { Banner, TracebackText } from '../../ui/failure';
 import { whyNotText } from '../words';
 
 /** Which step failed, as far as the run tells. */
 export function failedStep(run: IRun): string | null {
-  const named = run.status.error?.step;
-  return named ?? run.status.steps?.find(step => step.state === 'FAILED')?.name ?? null;
+  const failed = (run.status.steps ?? []).filter(step => step.state === 'FAILED');
+  const named = run.status.error?.step ?? failed[0]?.name;
+  // Of a step in a loop it is an iteration that failed.
+  const inLoop = isCompiled(run) && failed.find(step => step.parent === named);
+  return (inLoop ? inLoop.name : named) ?? null;
+}
+
+/** Whether a step of a compiled pipeline was begun, so that it was given something. */
+export function canOpen(run: IRun, step: string): boolean {
+  const steps = run.status.steps ?? [];
+  return steps.some(each => (each.name === step || each.parent === step) && each.inputDigest);
 }
 
 /** Why the run failed, where, and the three ways on. */
@@ -29,50 +38,45 @@ export function ErrorBanner(props: {
   const error =
     run.status.error ?? run.status.steps?.find(status => status.name === step)?.error ?? null;
   const message = error?.message || run.status.reason || trans.__('The run failed.');
-  const named = error?.type && !message.startsWith(error.type);
   const path = run.spec.pipeline?.path;
   const why = whyNot('resume', run);
   const { name } = run.metadata;
   return (
-    <section className="jk-Banner" aria-label={trans.__('Error')}>
-      <StateIcon state="FAILED" size={20} />
-      <div className="jk-Banner-text">
-        <p className="jk-Banner-message" dir="auto">
-          {named && <strong>{error?.type}: </strong>}
-          {message}
-        </p>
-        <p className="jk-Banner-place">
-          <Place error={error} step={step} />
-          {error?.hint && <> {error.hint}</>}
-        </p>
-        <Traceback error={error} />
-      </div>
-      <div className="jk-Banner-actions" role="toolbar" aria-label={trans.__('What to do')}>
-        {path && error?.cell && (
-          <Button
-            label={trans.__('Go to cell')}
-            kind="primary"
-            onClick={() =>
-              kubeflow.goToCell(path, { id: error.cellId, index: error.cell }, error.line)
-            }
-          />
-        )}
-        {step && (
-          <Button
-            label={trans.__('Open here')}
-            title={trans.__('A live kernel with everything this step was given')}
-            onClick={() => kubeflow.openHere(name, step)}
-          />
-        )}
+    <Banner
+      type={error?.type}
+      message={message}
+      hint={error?.hint}
+      place={<Place error={error} step={step} />}
+      traceback={<Traceback error={error} />}
+    >
+      {path && error?.cell && (
         <Button
-          label={trans.__('Resume')}
-          title={trans.__('Run again from the failed step, with the notebook as it is now')}
-          disabled={why && whyNotText(why, trans)}
-          onClick={() => kubeflow.execute(CommandIDs.resumeRun, { name, show: true })}
+          label={trans.__('Go to cell')}
+          kind="primary"
+          onClick={() =>
+            kubeflow.goToCell(path, { id: error.cellId, index: error.cell }, error.line)
+          }
         />
-        {step && <Button label={trans.__('Show log')} onClick={() => props.onShowLog(step)} />}
-      </div>
-    </section>
+      )}
+      {step && (!isCompiled(run) || canOpen(run, step)) && (
+        <Button
+          label={trans.__('Open here')}
+          title={trans.__('A live kernel with everything this step was given')}
+          onClick={() => kubeflow.openHere(name, step)}
+        />
+      )}
+      <Button
+        label={trans.__('Resume')}
+        title={
+          isCompiled(run)
+            ? trans.__('Run again from the failed step; what had succeeded stays')
+            : trans.__('Run again from the failed step, with the notebook as it is now')
+        }
+        disabled={why && whyNotText(why, trans)}
+        onClick={() => kubeflow.execute(CommandIDs.resumeRun, { name, show: true })}
+      />
+      {step && <Button label={trans.__('Show log')} onClick={() => props.onShowLog(step)} />}
+    </Banner>
   );
 }
 
@@ -100,12 +104,7 @@ function Traceback(props: { error: IStepError | null }): JSX.Element | null {
   return (
     <details className="jk-Traceback">
       <summary>{trans.__('Traceback and values')}</summary>
-      {text && (
-        <div className="jk-Code">
-          <pre tabIndex={0}>{text}</pre>
-          <CopyButton text={text} label={trans.__('Copy traceback')} />
-        </div>
-      )}
+      {text && <TracebackText text={text} />}
       {locals.length > 0 && (
         <dl className="jk-Facts jk-mod-code">
           {locals.map(([name, value]) => (

@@ -1,6 +1,7 @@
 import * as React from 'react';
 
 import type { IDiffLine } from '../../model/diff';
+import { isCompiled } from '../../model/actions';
 import { diffLines, hunks } from '../../model/diff';
 import type { IRun } from '../../model/types';
 import { useFetched, useKubeflow, useTrans } from '../../ui/context';
@@ -39,11 +40,13 @@ export function StepCode(props: { run: IRun; step: string }): JSX.Element {
     <div className="jk-StepCode">
       <div className="jk-StepCode-bar">
         <span className="jk-Muted">
-          {now === null || now === undefined
-            ? trans.__('As run. The notebook does not have this step any more.')
-            : changed
-              ? trans.__('As run. The notebook has changed since.')
-              : trans.__('As run; the notebook still has the same code.')}
+          {isCompiled(run)
+            ? trans.__('As run.')
+            : now === null || now === undefined
+              ? trans.__('As run. The notebook does not have this step any more.')
+              : changed
+                ? trans.__('As run. The notebook has changed since.')
+                : trans.__('As run; the notebook still has the same code.')}
         </span>
         {changed && (
           <Button
@@ -62,7 +65,7 @@ export function StepCode(props: { run: IRun; step: string }): JSX.Element {
       ) : (
         cells.map(cell => (
           <div key={cell.id || cell.index} className="jk-StepCode-cell">
-            {file ? (
+            {isCompiled(run) ? null : file ? (
               <button
                 type="button"
                 className="jk-Link"

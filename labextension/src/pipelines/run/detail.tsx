@@ -1,11 +1,15 @@
 import * as React from 'react';
 
 import { duration } from '../../format';
+import { splitId } from '../../graph/outline';
+import { iterationOf } from '../../graph/tree';
+import { Strip } from '../../graph/strip';
+import { isCompiled } from '../../model/actions';
 import { knownState } from '../../model/states';
 import type { IRun, IStep, IStepStatus } from '../../model/types';
 import type { StepTab } from '../../tokens';
 import { useTrans } from '../../ui/context';
-import { Tabs } from '../../ui/controls';
+import { TabPanel, Tabs } from '../../ui/controls';
 import { StateIcon, stateWord } from '../../ui/state';
 import { Log } from '../../ui/log';
 import { StepCode } from './code';
@@ -31,6 +35,7 @@ export function StepDetail(props: {
   name: string;
   tab: StepTab;
   onTab: (tab: StepTab) => void;
+  onSelect: (id: string) => void;
   onClose: () => void;
 }): JSX.Element {
   const { run, name, tab } = props;
@@ -65,6 +70,7 @@ export function StepDetail(props: {
           ✕
         </button>
       </div>
+      <IterationPicker run={run} status={status} onSelect={props.onSelect} />
       <Tabs<StepTab>
         id={id}
         label={trans.__('Details of step %1', name)}
@@ -77,16 +83,15 @@ export function StepDetail(props: {
           { id: 'code', label: trans.__('Code') }
         ]}
       />
-      <div
-        className={`jk-Detail-panel jk-mod-${tab}`}
-        role="tabpanel"
-        id={`${id}-panel`}
-        aria-labelledby={`${id}-${tab}`}
-        tabIndex={-1}
-      >
+      <TabPanel id={id} tab={tab} className={`jk-Detail-panel jk-mod-${tab}`} focus={-1}>
         {tab === 'summary' && <StepSummary run={run} status={status} step={step} />}
         {tab === 'values' && <StepValues run={run} status={status} step={step} />}
-        {tab === 'log' && (
+        {tab === 'log' && isWhole(run, status) && (
+          <p className="jk-Quiet jk-Detail-choose">
+            {trans.__('Each iteration has a log of its own. Choose one above.')}
+          </p>
+        )}
+        {tab === 'log' && !isWhole(run, status) && (
           <Log
             source={{
               path: `runs/${encodeURIComponent(run.metadata.name)}`,
@@ -97,7 +102,53 @@ export function StepDetail(props: {
           />
         )}
         {tab === 'code' && <StepCode run={run} step={status.parent ?? name} />}
-      </div>
+      </TabPanel>
     </section>
+  );
+}
+
+function iterationsOf(run: IRun, step: string): IStepStatus[] {
+  return (run.status.steps ?? []).filter(each => each.parent === step);
+}
+
+/** A step that stands in a loop, and not one iteration of it. */
+function isWhole(run: IRun, status: IStepStatus): boolean {
+  return isCompiled(run) && !status.parent && iterationsOf(run, status.name).length > 0;
+}
+
+/** From one iteration of a step to the next, with whatever is looked at of them. */
+function IterationPicker(props: {
+  run: IRun;
+  status: IStepStatus;
+  onSelect: (id: string) => void;
+}): JSX.Element | null {
+  const { run, status } = props;
+  const trans = useTrans();
+  const step = status.parent ?? status.name;
+  const iterations = React.useMemo(
+    () =>
+      iterationsOf(run, step).map((each, at) =>
+        iterationOf(each, splitId(each.name).index ?? [at])
+      ),
+    [run, step]
+  );
+  if (!iterations.length) {
+    return null;
+  }
+  return (
+    <div className="jk-Detail-iterations">
+      <Strip
+        label={trans.__('Iterations of step %1', step)}
+        iterations={iterations}
+        selected={status.name}
+        width={320}
+        onSelect={id => props.onSelect(id ?? step)}
+      />
+      {status.item && (
+        <code className="jk-Ellipsis jk-Muted" dir="auto" title={status.item}>
+          {status.item}
+        </code>
+      )}
+    </div>
   );
 }

@@ -4,14 +4,15 @@ import { CommandRegistry } from '@lumino/commands';
 import * as React from 'react';
 
 import { compareIcon } from '../../icons';
-import { number, relative } from '../../format';
-import { runTitle } from '../../model/actions';
+import { relative } from '../../format';
+import { isCompiled, runTitle } from '../../model/actions';
 import { isActive, knownState } from '../../model/states';
 import type { IEnvironment, IRun, Json } from '../../model/types';
 import type { IKubeflow } from '../../tokens';
 import { CommandIDs } from '../../tokens';
 import { useKubeflow } from '../../ui/context';
 import { Button, CopyButton, Progress } from '../../ui/controls';
+import { Chips, HeaderActions, metricChips, ViewHeader } from '../../ui/header';
 import { StateBadge, stateWord } from '../../ui/state';
 import { Elapsed, RelativeTime } from '../../ui/time';
 import { whyNot } from '../../model/actions';
@@ -27,28 +28,38 @@ export function Header(props: { run: IRun }): JSX.Element {
   const waits = phase === 'PENDING' || phase === 'PAUSED' || phase === 'CANCELING';
   const title = runTitle(run);
   return (
-    <div className="jk-Header">
-      <div className="jk-Header-top">
-        <StateBadge state={phase} reason={run.status.reason} />
-        <h1 className="jk-Header-title" dir="auto" title={title}>
-          {title}
-        </h1>
+    <ViewHeader
+      mark={<StateBadge state={phase} reason={run.status.reason} />}
+      title={title}
+      id={
         <span className="jk-Header-id">
           <code>{run.metadata.name}</code>
           <CopyButton text={run.metadata.name} label={trans.__('Copy run name')} />
         </span>
-        <Actions run={run} />
-      </div>
-      {waits && run.status.reason && <p className="jk-Header-reason">{run.status.reason}</p>}
+      }
+      actions={<Actions run={run} />}
+      reason={waits && run.status.reason}
+    >
       <FactLine run={run} />
-      <Chips run={run} />
+      <Chips
+        groups={[
+          {
+            label: trans.__('Parameters'),
+            chips: Object.entries(run.spec.parameters ?? {}).map(([name, value]) => ({
+              name,
+              text: valueText(value)
+            }))
+          },
+          metricChips(Object.entries(run.status.metrics ?? {}), trans)
+        ]}
+      />
       {active && (
         <Progress
           value={phase === 'RUNNING' ? (run.status.progress ?? null) : 0}
           label={trans.__('Progress of %1', title)}
         />
       )}
-    </div>
+    </ViewHeader>
   );
 }
 
@@ -63,7 +74,7 @@ function Actions(props: { run: IRun }): JSX.Element {
   };
   const call = (command: string) => kubeflow.execute(command, { name, show: true });
   return (
-    <div className="jk-Header-actions" role="toolbar" aria-label={trans.__('Actions on this run')}>
+    <HeaderActions label={trans.__('Actions on this run')}>
       {isActive(run.status.phase) && (
         <Button
           label={trans.__('Stop')}
@@ -103,12 +114,16 @@ function Actions(props: { run: IRun }): JSX.Element {
       />
       <Button
         label={trans.__('Export')}
-        title={trans.__('Save the notebook as executed')}
+        title={
+          isCompiled(run)
+            ? trans.__('Save the pipeline that ran as YAML')
+            : trans.__('Save the notebook as executed')
+        }
         disabled={can('export')}
         onClick={() => call(CommandIDs.exportRun)}
       />
       <Button label={trans.__('Copy as code')} onClick={() => call(CommandIDs.copyCode)} />
-    </div>
+    </HeaderActions>
   );
 }
 
@@ -182,7 +197,11 @@ function FactLine(props: { run: IRun }): JSX.Element {
             className="jk-Link"
             title={trans.__('Open %1', path)}
             dir="auto"
-            onClick={() => void kubeflow.goToCell(path, { index: 1 })}
+            onClick={() =>
+              void (isCompiled(run)
+                ? kubeflow.goToFile(path)
+                : kubeflow.goToCell(path, { index: 1 }))
+            }
           >
             {path}
           </button>
@@ -204,37 +223,4 @@ export function valueText(value: Json): string {
     return String(value);
   }
   return typeof value === 'string' ? value : JSON.stringify(value);
-}
-
-function Chips(props: { run: IRun }): JSX.Element | null {
-  const { trans } = useKubeflow();
-  const parameters = Object.entries(props.run.spec.parameters ?? {});
-  const metrics = Object.entries(props.run.status.metrics ?? {});
-  if (!parameters.length && !metrics.length) {
-    return null;
-  }
-  return (
-    <div className="jk-Chips">
-      {parameters.length > 0 && (
-        <ul aria-label={trans.__('Parameters')}>
-          {parameters.slice(0, 12).map(([name, value]) => (
-            <li key={name} title={`${name} = ${valueText(value)}`}>
-              <span dir="auto">{name}</span>
-              <b dir="auto">{valueText(value)}</b>
-            </li>
-          ))}
-        </ul>
-      )}
-      {metrics.length > 0 && (
-        <ul className="jk-mod-metrics" aria-label={trans.__('Metrics')}>
-          {metrics.slice(0, 12).map(([name, value]) => (
-            <li key={name} title={`${name}: ${value}`}>
-              <span dir="auto">{name}</span>
-              <b>{number(value)}</b>
-            </li>
-          ))}
-        </ul>
-      )}
-    </div>
-  );
 }

@@ -1,6 +1,8 @@
 import * as React from 'react';
 
 import { bytes, duration, elapsed, exact, number } from '../../format';
+import { Outline } from '../../graph/outline';
+import { isCompiled } from '../../model/actions';
 import { isFinished } from '../../model/states';
 import { KINDS } from '../../model/kinds';
 import { keyOf, newestFirst, splitKey } from '../../model/merge';
@@ -11,7 +13,7 @@ import { Button } from '../../ui/controls';
 import { useFound } from '../../ui/resources';
 import { StateBadge } from '../../ui/state';
 import { Elapsed } from '../../ui/time';
-import { Place } from './banner';
+import { canOpen, Place } from './banner';
 
 /** How a step stands and how it got there. */
 export function StepSummary(props: {
@@ -46,13 +48,14 @@ export function StepSummary(props: {
           </p>
         </div>
       )}
+      <About run={run} status={status} />
       <Times status={status} />
       <Cache run={run} status={status} />
       <Resources status={status} step={step} />
       <Metrics status={status} />
       <Started run={run} status={status} />
       <div className="jk-Summary-actions">
-        {path && step?.cells[0] && (
+        {path && step?.cells?.[0] && (
           <Button
             label={trans.__('Go to cell')}
             onClick={() =>
@@ -60,23 +63,73 @@ export function StepSummary(props: {
             }
           />
         )}
-        <Button
-          label={trans.__('Rerun from here')}
-          onClick={() =>
-            kubeflow.execute(CommandIDs.rerunRun, {
-              name: run.metadata.name,
-              from: status.parent ?? status.name,
-              show: true
-            })
-          }
-        />
-        <Button
-          label={trans.__('Open here')}
-          title={trans.__('A live kernel with everything this step was given')}
-          onClick={() => kubeflow.openHere(run.metadata.name, status.name)}
-        />
+        {!isCompiled(run) && (
+          <Button
+            label={trans.__('Rerun from here')}
+            onClick={() =>
+              kubeflow.execute(CommandIDs.rerunRun, {
+                name: run.metadata.name,
+                from: status.parent ?? status.name,
+                show: true
+              })
+            }
+          />
+        )}
+        {(!isCompiled(run) || canOpen(run, status.name)) && (
+          <Button
+            label={trans.__('Open here')}
+            title={trans.__('A live kernel with everything this step was given')}
+            onClick={() => kubeflow.openHere(run.metadata.name, status.name)}
+          />
+        )}
       </div>
     </div>
+  );
+}
+
+/** What a step of a compiled pipeline is, where that says something. */
+function About(props: { run: IRun; status: IStepStatus }): JSX.Element | null {
+  const { trans } = useKubeflow();
+  const graph = props.run.spec.pipeline?.graph;
+  const name = props.status.parent ?? props.status.name;
+  const task = Outline.of(graph)?.tasks[name];
+  if (!task) {
+    return null;
+  }
+  const step = graph?.steps.find(each => each.name === name);
+  const kinds = {
+    python: trans.__('Python component'),
+    container: trans.__('Container component'),
+    importer: trans.__('Importer of an artifact')
+  };
+  const rows: [string, string][] = [[trans.__('Kind'), kinds[task.kind]]];
+  if (task.group) {
+    rows.push([trans.__('In'), task.group.replace(/\/$/, '')]);
+  }
+  if (task.condition) {
+    rows.push([trans.__('Runs if'), task.condition]);
+  }
+  if (task.always) {
+    rows.push([trans.__('Exit task'), trans.__('runs whatever happened to what it waits for')]);
+  }
+  if (step?.image) {
+    rows.push([trans.__('Image'), step.image]);
+  }
+  if (step?.retry) {
+    rows.push([trans.__('Retries'), String(step.retry)]);
+  }
+  return (
+    <section aria-label={trans.__('Component')}>
+      <h3>{trans.__('Component')}</h3>
+      <dl className="jk-Facts">
+        {rows.map(([word, text]) => (
+          <React.Fragment key={word}>
+            <dt>{word}</dt>
+            <dd dir="auto">{text}</dd>
+          </React.Fragment>
+        ))}
+      </dl>
+    </section>
   );
 }
 

@@ -9,6 +9,9 @@ import { useNow, useTrans } from '../../ui/context';
 import { onListKeys } from '../../ui/controls';
 import { CacheMark, StateIcon, stateWord } from '../../ui/state';
 
+/** As many rows has a loop at most. */
+const ITERATIONS = 24;
+
 /** When each step waited and ran. Bars that decide the length of the run are marked. */
 export function Timeline(props: {
   run: IRun;
@@ -19,6 +22,7 @@ export function Timeline(props: {
   const trans = useTrans();
   const now = useNow(isActive(run.status.phase));
   const { bars, from, to } = timeline(run, now);
+  const { shown, left } = overlooked(bars, props.selected);
   const span = to - from;
   const share = (time: number) => `${(100 * (time - from)) / span}%`;
   const marks = ticks(span / 1000, 5);
@@ -34,7 +38,7 @@ export function Timeline(props: {
         ))}
       </div>
       <ul className="jk-Timeline-rows" onKeyDown={onListKeys}>
-        {bars.map(bar => (
+        {shown.map(bar => (
           <Row
             key={bar.name}
             bar={bar}
@@ -45,6 +49,15 @@ export function Timeline(props: {
           />
         ))}
       </ul>
+      {left > 0 && (
+        <p className="jk-Quiet">
+          {trans._n(
+            '%1 more iteration: choose it in the graph.',
+            '%1 more iterations: choose them in the graph.',
+            left
+          )}
+        </p>
+      )}
       <p className="jk-Timeline-legend">
         <span>
           <i className="jk-mod-wait" /> {trans.__('waiting')}
@@ -58,6 +71,27 @@ export function Timeline(props: {
       </p>
     </div>
   );
+}
+
+/** Of a loop with many iterations those that matter: selected, failed or running ones, then the first. */
+function overlooked(
+  bars: readonly IBar[],
+  selected: string | null
+): { shown: readonly IBar[]; left: number } {
+  const sizes = new Map<string, number>();
+  bars.forEach(bar => bar.parent && sizes.set(bar.parent, (sizes.get(bar.parent) ?? 0) + 1));
+  const taken = new Map<string, Set<IBar>>();
+  for (const [parent, size] of sizes) {
+    if (size > ITERATIONS) {
+      const weight = (bar: IBar) =>
+        bar.name === selected ? 0 : bar.state === 'FAILED' ? 1 : bar.state === 'RUNNING' ? 2 : 3;
+      const all = bars.filter(bar => bar.parent === parent);
+      const best = [...all].sort((a, b) => weight(a) - weight(b)).slice(0, ITERATIONS);
+      taken.set(parent, new Set(best));
+    }
+  }
+  const shown = bars.filter(bar => !bar.parent || (taken.get(bar.parent)?.has(bar) ?? true));
+  return { shown, left: bars.length - shown.length };
 }
 
 function Row(props: {

@@ -1,8 +1,12 @@
 import * as React from 'react';
 
 import type { IArtifact, IRun, IStep, IStepStatus, IValueRef, Json } from '../../model/types';
+import { isCompiled } from '../../model/actions';
+import { looksLikeModel } from '../../model/values';
+import { CommandIDs } from '../../tokens';
 import { useFetched, useKubeflow } from '../../ui/context';
 import { Chevron, ErrorLine } from '../../ui/controls';
+import { Given } from './given';
 import { Outputs } from './outputs';
 import type { IDisplayed, IPreview, ITableData } from './preview';
 import { Displayed, HtmlFrame, Preview, sizeNote, TablePreview } from './preview';
@@ -44,13 +48,17 @@ export function StepValues(props: {
   const shows = status.startedAt || status.cached;
   return (
     <div className="jk-Values">
-      <ValueSection
-        title={trans.__('Inputs')}
-        run={run}
-        values={inputs}
-        own={status.name}
-        empty={trans.__('It needs nothing from other steps.')}
-      />
+      {isCompiled(run) ? (
+        <Given run={run} status={status} />
+      ) : (
+        <ValueSection
+          title={trans.__('Inputs')}
+          run={run}
+          values={inputs}
+          own={status.name}
+          empty={trans.__('It needs nothing from other steps.')}
+        />
+      )}
       <ValueSection
         title={trans.__('Outputs')}
         run={run}
@@ -80,7 +88,7 @@ export function StepValues(props: {
           ))}
         </section>
       )}
-      {shows && (
+      {shows && (!isCompiled(run) || status.outputsDigest) && (
         <section aria-label={trans.__('Displayed by the cells')}>
           <h3>{trans.__('Displayed by the cells')}</h3>
           <Outputs
@@ -169,6 +177,7 @@ function Value(props: { run: IRun; value: IValue; own: string }): JSX.Element {
   const plain =
     value.inline !== undefined && value.inline !== null && typeof value.inline !== 'object';
   const canOpen = Boolean(value.step) && !plain;
+  const made = { kind: 'Run', name: run.metadata.name, step: value.step, value: value.name };
   const row = (
     <>
       <code className="jk-Value-name" dir="auto">
@@ -199,6 +208,17 @@ function Value(props: { run: IRun; value: IValue; own: string }): JSX.Element {
           </button>
         ) : (
           <span className="jk-Value-head jk-mod-still">{row}</span>
+        )}
+        {value.step && looksLikeModel(value.type) && (
+          <button
+            type="button"
+            className="jk-Link"
+            aria-label={trans.__('Register %1 as model…', value.name)}
+            title={kubeflow.whyNot(CommandIDs.registerMade, made) ?? undefined}
+            onClick={() => void kubeflow.execute(CommandIDs.registerMade, made)}
+          >
+            {trans.__('Register…')}
+          </button>
         )}
         {value.step && value.step !== props.own && (
           <button

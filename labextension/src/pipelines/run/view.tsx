@@ -1,14 +1,18 @@
 import * as React from 'react';
 
-import { Graph } from '../../graph/Graph';
+import type { IFolds } from '../../graph/Graph';
+import { Graph, useFolds } from '../../graph/Graph';
 import { runGraph } from '../../graph/model';
+import type { Chosen } from '../../graph/outline';
+import { isGroup, NONE_CHOSEN, Outline } from '../../graph/outline';
 import type { IRunWatch } from '../../model/resources';
 import type { IRun } from '../../model/types';
 import type { StepTab } from '../../tokens';
 import { useKubeflow, useSignal } from '../../ui/context';
-import { ErrorLine, Tabs } from '../../ui/controls';
+import { ErrorLine, TabPanel, Tabs } from '../../ui/controls';
 import { ErrorBanner, failedStep } from './banner';
 import { StepDetail } from './detail';
+import { GroupDetail } from './group';
 import { Header } from './header';
 import { Overview } from './overview';
 import { Split } from '../../ui/split';
@@ -19,6 +23,21 @@ export interface IRunPlace {
   step?: string | null;
   tab: StepTab;
   picture: 'graph' | 'timeline';
+}
+
+/** Which iteration of each loop is looked at follows from what was selected last in it. */
+function useChosen(run: IRun | null, step: string | null | undefined): Chosen {
+  const [chosen, setChosen] = React.useState<Chosen>(NONE_CHOSEN);
+  const outline = React.useMemo(
+    () => Outline.of(run?.spec.pipeline?.graph),
+    [run?.spec.pipeline?.graph]
+  );
+  React.useEffect(() => {
+    if (outline) {
+      setChosen(old => outline.choose(old, step));
+    }
+  }, [outline, step]);
+  return chosen;
 }
 
 /** One run: header, what failed, the graph or the timeline, and the selected step. */
@@ -32,6 +51,8 @@ export function RunView(props: {
   useSignal(watch.changed);
   useSignal(resources.connectionChanged);
   const { run, error } = watch;
+  const step = place.step === undefined && run ? failedStep(run) : (place.step ?? null);
+  const chosen = useChosen(run, step);
   if (!run) {
     return error ? (
       <ErrorLine error={error} onRetry={() => void watch.refresh()} />
@@ -40,7 +61,6 @@ export function RunView(props: {
     );
   }
   const away = resources.connection === 'away';
-  const step = place.step === undefined ? failedStep(run) : place.step;
   const select = (name: string | null) => onPlace({ ...place, step: name });
   return (
     <div
@@ -61,14 +81,17 @@ export function RunView(props: {
       <ErrorBanner run={run} onShowLog={name => onPlace({ ...place, step: name, tab: 'log' })} />
       <Split
         label={trans.__('Resize graph')}
-        left={<Picture run={run} place={place} step={step} onPlace={onPlace} />}
+        left={<Picture run={run} place={place} step={step} chosen={chosen} onPlace={onPlace} />}
         right={
-          step ? (
+          step && isGroup(step) ? (
+            <GroupDetail run={run} id={step} chosen={chosen} onSelect={select} />
+          ) : step ? (
             <StepDetail
               run={run}
               name={step}
               tab={place.tab}
               onTab={tab => onPlace({ ...place, step, tab })}
+              onSelect={select}
               onClose={() => select(null)}
             />
           ) : (
@@ -84,12 +107,14 @@ function Picture(props: {
   run: IRun;
   place: IRunPlace;
   step: string | null;
+  chosen: Chosen;
   onPlace: (place: IRunPlace) => void;
 }): JSX.Element {
-  const { run, place, step, onPlace } = props;
+  const { run, place, step, chosen, onPlace } = props;
   const { trans } = useKubeflow();
   const id = React.useId();
-  const data = React.useMemo(() => runGraph(run), [run]);
+  const data = React.useMemo(() => runGraph(run, chosen), [run, chosen]);
+  const folds: IFolds = useFolds(data);
   const placed = React.useRef(place);
   placed.current = place;
   const select = React.useCallback(
@@ -112,12 +137,7 @@ function Picture(props: {
           { id: 'timeline', label: trans.__('Timeline') }
         ]}
       />
-      <div
-        className="jk-Picture-panel"
-        role="tabpanel"
-        id={`${id}-panel`}
-        aria-labelledby={`${id}-${place.picture}`}
-      >
+      <TabPanel id={id} tab={place.picture} className="jk-Picture-panel">
         {place.picture === 'graph' ? (
           <Graph
             data={data}
@@ -125,11 +145,12 @@ function Picture(props: {
             selected={step}
             onSelect={select}
             onOpen={openLog}
+            folds={folds}
           />
         ) : (
           <Timeline run={run} selected={step} onSelect={select} />
         )}
-      </div>
+      </TabPanel>
     </div>
   );
 }

@@ -1,7 +1,7 @@
 import { duration, number, percent } from '../../format';
 import { isFinished, knownState } from '../../model/states';
 import type { Json } from '../../model/types';
-import type { IJobError, IRank, ITrainJob } from './types';
+import type { IRank, ITrainJob } from './types';
 
 const PREFIX = 'jupyter-kubeflow.org/';
 
@@ -119,11 +119,6 @@ export function partOf(rank: IRank): string {
   return rank.part ?? `rank-${rank.rank}`;
 }
 
-export function traceback(error: IJobError | null | undefined): string {
-  const lines = error?.traceback ?? [];
-  return typeof lines === 'string' ? lines : lines.join('\n');
-}
-
 /** The arguments that the function is called with. */
 export function argumentsOf(job: ITrainJob): Record<string, Json> {
   try {
@@ -133,7 +128,7 @@ export function argumentsOf(job: ITrainJob): Record<string, Json> {
   }
 }
 
-export type JobAction = 'stop' | 'suspend' | 'resume' | 'delete' | 'export' | 'copy';
+export type JobAction = 'stop' | 'suspend' | 'resume' | 'delete';
 
 export type JobWhyNot = 'finished' | 'stopping' | 'paused' | 'running' | 'succeeded' | 'unfinished';
 

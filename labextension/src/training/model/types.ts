@@ -1,3 +1,4 @@
+import type { IFailure } from '../../model/failure';
 import type { IWork, IWorkStatus, RunState } from '../../model/types';
 
 /** `spec` as the published API has it; only what is read here. */
@@ -36,18 +37,8 @@ export interface IRank {
   seconds?: number | null;
 }
 
-export interface IJobError {
-  type?: string;
-  message: string;
+export interface IJobError extends IFailure {
   rank?: number | null;
-  /** What the user calls the place: a cell's name. */
-  label?: string | null;
-  file?: string | null;
-  line?: number | null;
-  cell?: number | string | null;
-  cellId?: string | null;
-  traceback?: string[] | string | null;
-  hint?: string | null;
 }
 
 export interface ITrainerStatus {

@@ -1,11 +1,12 @@
 import { runIcon, stopIcon } from '@jupyterlab/ui-components';
 import * as React from 'react';
 
-import { duration, number } from '../../format';
+import { duration } from '../../format';
 import { pauseIcon } from '../../icons';
 import { isActive, knownState, tone } from '../../model/states';
 import { useKubeflow } from '../../ui/context';
-import { Button, CopyButton, InlineConfirm, Progress } from '../../ui/controls';
+import { Button, CopyButton, Progress } from '../../ui/controls';
+import { Chips, HeaderActions, metricChips, PartOf, ViewHeader } from '../../ui/header';
 import { StateBadge } from '../../ui/state';
 import { Elapsed, RelativeTime } from '../../ui/time';
 import { jobWhyNotText, TrainingCommandIDs } from '../commands';
@@ -28,20 +29,30 @@ export function JobHeader(props: { job: ITrainJob }): JSX.Element {
   const { trans } = useKubeflow();
   const phase = knownState(job.status.phase);
   const { name } = job.metadata;
+  const metrics = Object.entries(metricsOf(job)).sort(([a], [b]) => byName(a, b));
   const says = phase !== 'RUNNING' && phase !== 'SUCCEEDED' && phase !== 'FAILED';
   return (
-    <div className="jk-Header">
-      <div className="jk-Header-top">
-        <StateBadge state={phase} reason={job.status.reason} />
-        <h1 className="jk-Header-title" dir="auto" title={name}>
-          {name}
-        </h1>
-        <CopyButton text={name} label={trans.__('Copy job name')} />
-        <Actions job={job} />
-      </div>
-      {says && job.status.reason && <p className="jk-Header-reason">{job.status.reason}</p>}
+    <ViewHeader
+      mark={<StateBadge state={phase} reason={job.status.reason} />}
+      title={name}
+      id={<CopyButton text={name} label={trans.__('Copy job name')} />}
+      actions={<Actions job={job} />}
+      reason={says && job.status.reason}
+    >
       <Facts job={job} />
-      <Chips job={job} />
+      <Chips
+        groups={[
+          {
+            label: trans.__('Arguments'),
+            chips: Object.entries(argumentsOf(job)).map(([name, value]) => ({
+              name,
+              text: typeof value === 'string' ? value : JSON.stringify(value),
+              title: `${name} = ${JSON.stringify(value)}`
+            }))
+          },
+          metricChips(metrics, trans)
+        ]}
+      />
       {isActive(phase) && (
         <Progress
           value={phase === 'RUNNING' ? progressOf(job) : (progressOf(job) ?? 0)}
@@ -49,7 +60,7 @@ export function JobHeader(props: { job: ITrainJob }): JSX.Element {
           tone={tone(phase)}
         />
       )}
-    </div>
+    </ViewHeader>
   );
 }
 
@@ -65,22 +76,18 @@ function Actions(props: { job: ITrainJob }): JSX.Element {
     const found = jobWhyNot(action, job);
     return found && jobWhyNotText(found, trans);
   };
-  if (asking) {
-    return (
-      <div className="jk-Header-actions">
-        <InlineConfirm
-          question={trans.__('Delete this job with its logs, curves and checkpoints?')}
-          verb={trans.__('Delete')}
-          onConfirm={() =>
-            kubeflow.execute(TrainingCommandIDs.remove, { ...args, confirmed: true })
-          }
-          onCancel={() => setAsking(false)}
-        />
-      </div>
-    );
-  }
   return (
-    <div className="jk-Header-actions" role="toolbar" aria-label={trans.__('Actions on this job')}>
+    <HeaderActions
+      label={trans.__('Actions on this job')}
+      onAnswered={() => setAsking(false)}
+      asked={
+        asking && {
+          question: trans.__('Delete this job with its logs, curves and checkpoints?'),
+          verb: trans.__('Delete'),
+          confirm: () => kubeflow.execute(TrainingCommandIDs.remove, { ...args, confirmed: true })
+        }
+      }
+    >
       {isActive(phase) && (
         <Button
           label={trans.__('Stop')}
@@ -117,15 +124,13 @@ function Actions(props: { job: ITrainJob }): JSX.Element {
         onClick={() => kubeflow.execute(TrainingCommandIDs.copyCode, args)}
       />
       <Button label={trans.__('Delete')} disabled={why('delete')} onClick={() => setAsking(true)} />
-    </div>
+    </HeaderActions>
   );
 }
 
 function Facts(props: { job: ITrainJob }): JSX.Element {
   const { job } = props;
-  const kubeflow = useKubeflow();
-  const { trans } = kubeflow;
-  const [kind, owner] = (annotation(job, 'owner') ?? '').split('/');
+  const { trans } = useKubeflow();
   const left = remaining(job);
   return (
     <ul className="jk-FactLine" aria-label={trans.__('Facts of this job')}>
@@ -142,46 +147,7 @@ function Facts(props: { job: ITrainJob }): JSX.Element {
       {left !== null && <li>{trans.__('about %1 left', duration(left))}</li>}
       <li>{shape(job)}</li>
       {job.kind !== 'TrainJob' && <li>{job.kind}</li>}
-      {owner && kubeflow.sections.view(kind) && (
-        <li>
-          <button type="button" className="jk-Link" onClick={() => void kubeflow.open(kind, owner)}>
-            {trans.__('Part of %1', owner)}
-          </button>
-        </li>
-      )}
+      <PartOf owner={annotation(job, 'owner')} />
     </ul>
-  );
-}
-
-function Chips(props: { job: ITrainJob }): JSX.Element | null {
-  const { trans } = useKubeflow();
-  const given = Object.entries(argumentsOf(props.job));
-  const metrics = Object.entries(metricsOf(props.job)).sort(([a], [b]) => byName(a, b));
-  if (!given.length && !metrics.length) {
-    return null;
-  }
-  return (
-    <div className="jk-Chips">
-      {given.length > 0 && (
-        <ul aria-label={trans.__('Arguments')}>
-          {given.slice(0, 12).map(([name, value]) => (
-            <li key={name} title={`${name} = ${JSON.stringify(value)}`}>
-              <span dir="auto">{name}</span>
-              <b dir="auto">{typeof value === 'string' ? value : JSON.stringify(value)}</b>
-            </li>
-          ))}
-        </ul>
-      )}
-      {metrics.length > 0 && (
-        <ul className="jk-mod-metrics" aria-label={trans.__('Metrics')}>
-          {metrics.slice(0, 12).map(([name, value]) => (
-            <li key={name} title={`${name}: ${value}`}>
-              <span dir="auto">{name}</span>
-              <b>{number(value)}</b>
-            </li>
-          ))}
-        </ul>
-      )}
-    </div>
   );
 }

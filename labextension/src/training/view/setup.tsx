@@ -1,11 +1,9 @@
 import * as React from 'react';
 
 import { duration } from '../../format';
-import { useFetched, useKubeflow } from '../../ui/context';
-import { CopyButton, ErrorLine, Tabs } from '../../ui/controls';
-import { Highlighted } from '../../ui/highlight';
-import type { IJobCode } from '../commands';
-import { readCode } from '../commands';
+import { AsCode } from '../../ui/codeforms';
+import { useKubeflow } from '../../ui/context';
+import { Facts } from '../../ui/facts';
 import { annotation, argumentsOf, framework, nodes, procs } from '../model/job';
 import type { ITrainJob } from '../model/types';
 
@@ -19,21 +17,21 @@ export function Setup(props: { job: ITrainJob }): JSX.Element {
     <div className="jk-Summary">
       <section aria-label={trans.__('Asked for')}>
         <h2 className="jk-SmallTitle">{trans.__('Asked for')}</h2>
-        <Pairs rows={asked(job, trans)} />
+        <Facts rows={asked(job, trans)} />
       </section>
       {given.length > 0 && (
         <section aria-label={trans.__('Arguments')}>
           <h2 className="jk-SmallTitle">{trans.__('Arguments')}</h2>
-          <Pairs rows={given.map(([name, value]) => [name, JSON.stringify(value)])} code />
+          <Facts rows={given.map(([name, value]) => [name, JSON.stringify(value)])} code />
         </section>
       )}
       {env.length > 0 && (
         <section aria-label={trans.__('Environment')}>
           <h2 className="jk-SmallTitle">{trans.__('Environment')}</h2>
-          <Pairs rows={env.map(({ name, value }) => [name, value ?? ''])} code />
+          <Facts rows={env.map(({ name, value }) => [name, value ?? ''])} code />
         </section>
       )}
-      <Code job={job} />
+      <AsCode item={job} label={trans.__('This job as code')} />
     </div>
   );
 }
@@ -68,63 +66,4 @@ function asked(job: ITrainJob, trans: ReturnType<typeof useKubeflow>['trans']) {
     ]);
   }
   return rows;
-}
-
-function Pairs(props: { rows: [string, string][]; code?: boolean }): JSX.Element {
-  return (
-    <dl className={props.code ? 'jk-Facts jk-mod-code' : 'jk-Facts'}>
-      {props.rows.map(([name, value]) => (
-        <React.Fragment key={name}>
-          <dt dir="auto">{name}</dt>
-          <dd dir="auto">{value}</dd>
-        </React.Fragment>
-      ))}
-    </dl>
-  );
-}
-
-function Code(props: { job: ITrainJob }): JSX.Element {
-  const { job } = props;
-  const kubeflow = useKubeflow();
-  const { trans } = kubeflow;
-  const id = React.useId();
-  const [form, setForm] = React.useState<keyof IJobCode>('python');
-  const { value, error, reload } = useFetched(job.metadata.uid, () =>
-    readCode(kubeflow, job.kind, job.metadata.name)
-  );
-  const labels: [keyof IJobCode, string][] = [
-    ['python', 'Python'],
-    ['magic', trans.__('Magic')],
-    ['cli', trans.__('Command')],
-    ['yaml', 'YAML']
-  ];
-  const tabs = labels.filter(([key]) => value?.[key]).map(([key, label]) => ({ id: key, label }));
-  const text = value?.[form] || value?.python || '';
-  return (
-    <section aria-label={trans.__('As code')}>
-      <h2 className="jk-SmallTitle">{trans.__('As code')}</h2>
-      {error ? <ErrorLine error={error} onRetry={reload} /> : null}
-      {value?.refused && <p className="jk-Muted">{value.refused}</p>}
-      {tabs.length > 0 && (
-        <>
-          <Tabs
-            id={id}
-            label={trans.__('Form of the code')}
-            tabs={tabs}
-            selected={form}
-            onSelect={setForm}
-          />
-          <div
-            role="tabpanel"
-            id={`${id}-panel`}
-            aria-labelledby={`${id}-${form}`}
-            className="jk-Code jk-mod-tall"
-          >
-            {form === 'python' ? <Highlighted code={text} /> : <pre tabIndex={0}>{text}</pre>}
-            <CopyButton text={text} label={trans.__('Copy code')} />
-          </div>
-        </>
-      )}
-    </section>
-  );
 }

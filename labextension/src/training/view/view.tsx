@@ -2,10 +2,11 @@ import * as React from 'react';
 
 import type { IResourceWatch } from '../../model/resources';
 import { pluralOf } from '../../model/kinds';
-import { useKubeflow, useSignal } from '../../ui/context';
-import { ErrorLine, Tabs } from '../../ui/controls';
-import { Log } from '../../ui/log';
+import { useKubeflow } from '../../ui/context';
+import { TabPanel, Tabs } from '../../ui/controls';
+import { Log, PartSelect } from '../../ui/log';
 import { Split } from '../../ui/split';
+import { Watched } from '../../ui/watched';
 import type { ICurveOptions } from '../model/charts';
 import { CURVE_OPTIONS } from '../model/charts';
 import { partOf, ranksOf } from '../model/job';
@@ -33,41 +34,28 @@ export function JobView(props: {
   onPlace: (change: Partial<JobPlace>) => void;
 }): JSX.Element {
   const { watch, place, onPlace } = props;
-  const { trans, resources } = useKubeflow();
-  useSignal(watch.changed);
-  useSignal(resources.connectionChanged);
-  const { item: job, error } = watch;
-  if (!job) {
-    return error ? (
-      <ErrorLine error={error} onRetry={() => void watch.refresh()} />
-    ) : (
-      <p className="jk-Quiet">{trans.__('Loading…')}</p>
-    );
-  }
-  const away = resources.connection === 'away';
+  const { trans } = useKubeflow();
   const options = { ...CURVE_OPTIONS, ...place.curves };
   return (
-    <div className={away ? 'jk-RunView jk-JobView jk-mod-away' : 'jk-RunView jk-JobView'}>
-      {away && (
-        <p className="jk-Where-away" role="status">
-          {trans.__('The Jupyter server does not answer. Shown is what was last known.')}
-        </p>
-      )}
-      {error && <ErrorLine error={error} />}
-      <JobHeader job={job} />
-      <JobError job={job} onShowLog={part => onPlace({ tab: 'log', part })} />
-      <Split
-        label={trans.__('Resize curves')}
-        left={
-          <CurvesPane
-            job={job}
-            options={options}
-            onOptions={change => onPlace({ curves: { ...options, ...change } })}
+    <Watched watch={watch} className="jk-JobView">
+      {job => (
+        <>
+          <JobHeader job={job} />
+          <JobError job={job} onShowLog={part => onPlace({ tab: 'log', part })} />
+          <Split
+            label={trans.__('Resize curves')}
+            left={
+              <CurvesPane
+                job={job}
+                options={options}
+                onOptions={change => onPlace({ curves: { ...options, ...change } })}
+              />
+            }
+            right={<Details job={job} place={place} onPlace={onPlace} />}
           />
-        }
-        right={<Details job={job} place={place} onPlace={onPlace} />}
-      />
-    </div>
+        </>
+      )}
+    </Watched>
   );
 }
 
@@ -94,17 +82,16 @@ function Details(props: {
           { id: 'setup', label: trans.__('Setup') }
         ]}
       />
-      <div
+      <TabPanel
+        id={id}
+        tab={tab}
         className={tab === 'log' ? 'jk-Detail-panel jk-mod-log' : 'jk-Detail-panel'}
-        role="tabpanel"
-        id={`${id}-panel`}
-        aria-labelledby={`${id}-${tab}`}
-        tabIndex={tab === 'log' ? undefined : 0}
+        focus={tab === 'log' ? undefined : 0}
       >
         {tab === 'ranks' && <Ranks job={job} onLog={part => onPlace({ tab: 'log', part })} />}
         {tab === 'log' && <JobLog job={job} part={place.part ?? ''} onPlace={onPlace} />}
         {tab === 'setup' && <Setup job={job} />}
-      </div>
+      </TabPanel>
     </div>
   );
 }
@@ -127,19 +114,12 @@ function JobLog(props: {
         file: part ? `${name}-${part}` : name
       }}
     >
-      <select
-        className="jk-Select"
-        aria-label={trans.__('Whose log')}
-        value={part}
-        onChange={event => props.onPlace({ part: event.target.value })}
-      >
-        <option value="">{trans.__('All ranks')}</option>
-        {ranks.map(rank => (
-          <option key={partOf(rank)} value={partOf(rank)}>
-            {rankName(rank.rank, rank.role, trans)}
-          </option>
-        ))}
-      </select>
+      <PartSelect
+        part={part}
+        all={trans.__('All ranks')}
+        parts={ranks.map(rank => [partOf(rank), rankName(rank.rank, rank.role, trans)])}
+        onPart={next => props.onPlace({ part: next })}
+      />
     </Log>
   );
 }

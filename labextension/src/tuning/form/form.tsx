@@ -5,6 +5,7 @@ import type { IWork } from '../../model/types';
 import type { IKubeflow } from '../../tokens';
 import { useFetched, useKubeflow } from '../../ui/context';
 import { Button, CopyButton, ErrorLine } from '../../ui/controls';
+import { useOwnFocus } from '../../ui/focus';
 import { EXPERIMENT } from '../commands';
 import type { IAlgorithmInfo } from '../model/algorithms';
 import { ALGORITHMS, algorithmTitle, goodFor } from '../model/algorithms';
@@ -31,6 +32,7 @@ function ExperimentForm(props: IFormProps & { sources: ISources }): JSX.Element 
   const form = useDraft(props);
   const { draft, change, source } = form;
   const problems = problemsOf(draft, trans);
+  const frame = useOwnFocus<HTMLFormElement>();
   const [refusal, setRefusal] = React.useState<unknown>(null);
   const wrong = problems.count
     ? trans._n('One field needs to be mended.', '%1 fields need to be mended.', problems.count)
@@ -58,6 +60,7 @@ function ExperimentForm(props: IFormProps & { sources: ISources }): JSX.Element 
   return (
     <form
       className="jk-Form jk-TuneForm"
+      ref={frame}
       aria-label={trans.__('New experiment')}
       onSubmit={event => event.preventDefault()}
       onKeyDown={event => {
@@ -98,6 +101,7 @@ function ExperimentForm(props: IFormProps & { sources: ISources }): JSX.Element 
           )}
         </Refusal>
       )}
+      {wrong && <p className="jk-Form-fits">{wrong}</p>}
       <div className="jk-Form-buttons">
         <Button
           label={trans.__('Start')}
@@ -314,6 +318,13 @@ function SearchFields(props: {
           hint={trans.__('made up')}
           problem={problems.fields.name}
           onChange={name => change({ name })}
+        />
+        <Text
+          label={trans.__('Register the best model as')}
+          value={draft.register}
+          hint={trans.__('not registered')}
+          problem={problems.fields.register}
+          onChange={register => change({ register })}
         />
         <Text
           label={trans.__('Give up after so many failed trials')}

@@ -1,5 +1,5 @@
 /** Katib's search algorithms, and in a sentence what each is good for. */
-import type { IText } from './text';
+import type { IText } from '../../model/text';
 
 export interface IAlgorithmInfo {
   readonly name: string;

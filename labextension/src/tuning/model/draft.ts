@@ -3,7 +3,8 @@ import type { Json } from '../../model/types';
 import { inBrackets, literal, split } from './python';
 import type { IRow, RowProblems } from './space';
 import { combinations, isRange, rowCode, rowProblems, rowText } from './space';
-import type { IText } from './text';
+import type { IText } from '../../model/text';
+import { patterns } from '../../model/typed';
 
 export interface IDraft {
   /** The notebook or file that has the function, relative to the server's root. */
@@ -21,6 +22,8 @@ export interface IDraft {
   readonly stopping: '' | 'medianstop';
   readonly maxFailed: string;
   readonly name: string;
+  /** As which the best trial's model is registered: `iris` or `iris@champion`. */
+  readonly register: string;
 }
 
 export type DraftField = Exclude<keyof IDraft, 'rows' | 'direction' | 'stopping'>;
@@ -44,7 +47,8 @@ export const EMPTY_DRAFT: IDraft = {
   parallel: '',
   stopping: '',
   maxFailed: '',
-  name: ''
+  name: '',
+  register: ''
 };
 
 export function isNotebook(path: string): boolean {
@@ -87,6 +91,9 @@ export function problemsOf(draft: IDraft, trans: IText): IDraftProblems {
     settingsOf(draft.settings) === null,
     trans.__('As in “seed=1, n_startup_trials=5”.')
   );
+  const [pattern, unnamed] = patterns(trans).registered;
+  const register = draft.register.trim();
+  add('register', register !== '' && !pattern.test(register), unnamed);
   const unfit = algorithmProblem(draft, trans);
   add('algorithm', unfit !== null, unfit ?? '');
   const wrong = rows.reduce((sum, row) => sum + Object.keys(row).length, 0);
@@ -171,7 +178,8 @@ function optionsOf(draft: IDraft): Record<string, Json> {
     parallel: number(draft.parallel),
     early_stopping: draft.stopping || null,
     max_failed: number(draft.maxFailed),
-    name: draft.name.trim() || null
+    name: draft.name.trim() || null,
+    register: draft.register.trim() || null
   };
   return Object.fromEntries(Object.entries(given).filter(([, value]) => value !== null));
 }

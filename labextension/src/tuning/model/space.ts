@@ -1,7 +1,7 @@
 /** The space of a form: one row per parameter as typed, checked, and as Python and Katib write it. */
 import type { IArgument } from './python';
 import { items, literal, scalar, split } from './python';
-import type { IText } from './text';
+import type { IText } from '../../model/text';
 import type { IParameterSpec, ParameterType, Scalar } from './types';
 
 /** What stands in the fields of one row. */

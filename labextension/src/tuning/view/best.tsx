@@ -7,11 +7,11 @@ import { Scatter } from '../../chart/scatter';
 import { number } from '../../format';
 import { useKubeflow, useTrans } from '../../ui/context';
 import { ErrorLine } from '../../ui/controls';
+import { usePolled, useThrottled } from '../../ui/polled';
 import type { IAxis } from '../model/axes';
 import type { IScene } from '../model/scene';
 import { valueAxis } from '../model/scene';
 import { improvements, stateCounts } from '../model/trials';
-import { useLatest, useThrottled } from './live';
 import { Legend, trialMarks, TrialTip } from './marks';
 
 /** How the search came along: every trial's value, the best so far, and which parameters matter. */
@@ -102,8 +102,9 @@ export function Importance(props: { scene: IScene }): JSX.Element {
   const counts = stateCounts(scene.trials);
   const done = useThrottled(counts.succeeded + counts.pruned, 3000);
   const enough = counts.succeeded >= FEW;
-  const { value, error, reload } = useLatest<Record<string, number>>(
+  const { value, error, reload } = usePolled<Record<string, number>>(
     `${name}/${enough ? done : 0}`,
+    0,
     async signal =>
       enough
         ? kubeflow.request<Record<string, number>>(

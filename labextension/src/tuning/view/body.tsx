@@ -2,7 +2,7 @@ import * as React from 'react';
 
 import type { IResourceWatch } from '../../model/resources';
 import { useKubeflow, useSignal } from '../../ui/context';
-import { ErrorLine, Tabs } from '../../ui/controls';
+import { ErrorLine, TabPanel, Tabs } from '../../ui/controls';
 import { useSelection } from '../../ui/resources';
 import type { Brush } from '../model/brush';
 import { NO_BRUSH } from '../model/brush';
@@ -165,13 +165,7 @@ function Pictures(props: {
           { id: 'compare', label: trans.__('Compare'), count: props.compared.length }
         ]}
       />
-      <div
-        className={`jk-Pictures-panel jk-mod-${tab}`}
-        role="tabpanel"
-        id={`${id}-panel`}
-        aria-labelledby={`${id}-${tab}`}
-        tabIndex={-1}
-      >
+      <TabPanel id={id} tab={tab} className={`jk-Pictures-panel jk-mod-${tab}`} focus={-1}>
         {tab === 'best' && <Progression {...shared} />}
         {tab === 'coordinates' && <Coordinates {...shared} onBrush={props.onBrush} />}
         {tab === 'slices' && <Slices {...shared} />}
@@ -179,7 +173,7 @@ function Pictures(props: {
         {tab === 'compare' && (
           <CompareTrials {...shared} names={props.compared} onLeave={props.onLeave} />
         )}
-      </div>
+      </TabPanel>
     </div>
   );
 }

@@ -7,11 +7,11 @@ import { extent, linear } from '../../chart/scales';
 import { number } from '../../format';
 import { useKubeflow } from '../../ui/context';
 import { ErrorLine } from '../../ui/controls';
+import { usePolled, useThrottled } from '../../ui/polled';
 import { valueScale } from '../model/axes';
 import type { IScene } from '../model/scene';
 import { extraMetrics, isNumber, notable, stateCounts, trialState } from '../model/trials';
 import type { ICurve } from '../model/types';
-import { useLatest, useThrottled } from './live';
 import { TrialTip } from './marks';
 
 /** Curves drawn at most, and points of each: more cannot be told apart. */
@@ -77,7 +77,7 @@ function useCurves(props: ICurvesProps, metric: string) {
   const version = useThrottled(`${scene.trials.length}/${counts.running}/${beat}`, 2000);
   const choice = only?.join() ?? (scene.passed ? `${scene.chosen.length} chosen` : '');
   const key = `${name}/${metric}/${choice}/${version}`;
-  const { value, error, reload } = useLatest(key, async signal => {
+  const { value, error, reload } = usePolled(key, 0, async signal => {
     const body = {
       trials: only ?? notable(scene.chosen, scene.objective, MOST),
       metric,

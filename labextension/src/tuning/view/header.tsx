@@ -5,6 +5,7 @@ import { number } from '../../format';
 import { isActive, knownState } from '../../model/states';
 import { useKubeflow, useTrans } from '../../ui/context';
 import { Button, CopyButton, InlineConfirm, Progress } from '../../ui/controls';
+import { Chips, ViewHeader } from '../../ui/header';
 import type { IEntry } from '../../ui/menu';
 import { openMenu } from '../../ui/menu';
 import { StateBadge } from '../../ui/state';
@@ -30,23 +31,19 @@ export function Header(props: {
   const title = experimentTitle(experiment);
   const name = experiment.metadata.name;
   return (
-    <div className="jk-Header jk-TuningHeader">
-      <div className="jk-Header-top">
-        <StateBadge state={phase} reason={experiment.status.reason} />
-        <h1 className="jk-Header-title" dir="auto" title={title}>
-          {title}
-        </h1>
+    <ViewHeader
+      className="jk-TuningHeader"
+      mark={<StateBadge state={phase} reason={experiment.status.reason} />}
+      title={title}
+      id={
         <span className="jk-Header-id">
           {title !== name && <code>{name}</code>}
           <CopyButton text={name} label={trans.__('Copy experiment name')} />
         </span>
-        <Actions experiment={experiment} />
-      </div>
-      {experiment.status.reason && (
-        <p className="jk-Header-reason" dir="auto">
-          {experiment.status.reason}
-        </p>
-      )}
+      }
+      actions={<Actions experiment={experiment} />}
+      reason={experiment.status.reason}
+    >
       <Facts {...props} />
       <Best {...props} />
       {isActive(phase) && (
@@ -55,7 +52,7 @@ export function Header(props: {
           label={trans.__('Progress of %1', title)}
         />
       )}
-    </div>
+    </ViewHeader>
   );
 }
 
@@ -133,16 +130,18 @@ function Best(props: { scene: IScene; onPick: (name: string) => void }): JSX.Ele
         <b>{number(best.value)}</b>
         <span className="jk-Muted">{trans.__('trial %1', best.number)}</span>
       </button>
-      <div className="jk-Chips">
-        <ul aria-label={trans.__('Best parameters')}>
-          {Object.entries(best.parameters).map(([name, value]) => (
-            <li key={name} title={`${name} = ${String(value)}`}>
-              <span dir="auto">{name}</span>
-              <b dir="auto">{parameterText(value)}</b>
-            </li>
-          ))}
-        </ul>
-      </div>
+      <Chips
+        groups={[
+          {
+            label: trans.__('Best parameters'),
+            chips: Object.entries(best.parameters).map(([name, value]) => ({
+              name,
+              text: parameterText(value),
+              title: `${name} = ${String(value)}`
+            }))
+          }
+        ]}
+      />
       <span className="jk-Best-actions">
         <Button
           label={trans.__('Put best into a cell')}

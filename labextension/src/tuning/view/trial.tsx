@@ -4,7 +4,7 @@ import * as React from 'react';
 import { duration, exact, number } from '../../format';
 import type { IWork } from '../../model/types';
 import { useFetched, useKubeflow } from '../../ui/context';
-import { Button, CopyButton, Tabs } from '../../ui/controls';
+import { Button, CopyButton, TabPanel, Tabs } from '../../ui/controls';
 import { Log } from '../../ui/log';
 import { useFound } from '../../ui/resources';
 import { RelativeTime } from '../../ui/time';
@@ -56,19 +56,18 @@ export function TrialDetail(props: ITrialProps): JSX.Element {
           { id: 'log', label: trans.__('Log') }
         ]}
       />
-      <div
+      <TabPanel
+        id={id}
+        tab={tab}
         className={`jk-Trial-panel jk-mod-${tab}`}
-        role="tabpanel"
-        id={`${id}-panel`}
-        aria-labelledby={`${id}-${tab}`}
-        tabIndex={tab === 'summary' ? 0 : -1}
+        focus={tab === 'summary' ? 0 : -1}
       >
         {tab === 'summary' && <Summary {...props} />}
         {tab === 'curve' && <Curves scene={scene} selected={null} onPick={() => {}} only={only} />}
         {tab === 'log' && (
           <Log source={{ path: `trials/${encodeURIComponent(trial.name)}`, file: trial.name }} />
         )}
-      </div>
+      </TabPanel>
     </section>
   );
 }

@@ -6,7 +6,7 @@ import { chip, sameChip } from '../chips';
 import { fixEdits, fixLabel, renameName } from '../fixes';
 import { cellSteps, neighbours, origins, problemsByCell } from '../graph';
 import { asText, changedValues, fields, parse } from '../parameters';
-import * as quantities from '../quantities';
+import * as quantities from '../../../model/quantities';
 import { failure, failureCell, latestRun, samePath, shortError, stepRuns } from '../runs';
 import { code, pipeline, run, step, text } from './notebooks';
 

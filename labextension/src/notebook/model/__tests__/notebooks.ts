@@ -1,7 +1,7 @@
 /** Small notebooks and pipelines to test with, written the way people write them. */
 import type { IPipeline, IRun, IStep, RunState } from '../../../model/types';
 import type { ICellText } from '../cells';
-import type { IText } from '../text';
+import type { IText } from '../../../model/text';
 
 /** English, with the same placeholders as a translation bundle. */
 export const text: IText = {

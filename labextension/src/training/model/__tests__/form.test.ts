@@ -64,7 +64,13 @@ describe('problems', () => {
     ['name', 'Fit', false],
     ['name', 'x'.repeat(64), false],
     ['args', 'lr=0.1', true],
-    ['args', 'lr', false]
+    ['args', 'lr', false],
+    ['register', 'churn', true],
+    ['register', 'churn model@champion-1', true],
+    ['register', '@champion', false],
+    ['register', 'churn@', false],
+    ['register', 'churn@a@b', false],
+    ['register', 'churn@two words', false]
   ];
   for (const [name, text, good] of cases) {
     test(`${name} “${text.slice(0, 12)}”`, () => {
@@ -107,6 +113,7 @@ describe('the request', () => {
         memory: '4Gi',
         deadline: '2h',
         restarts: '3',
+        register: ' churn@champion ',
         checkpoint: true
       })
     );
@@ -122,6 +129,7 @@ describe('the request', () => {
       env: { A: '1' },
       deadline: 7200,
       restarts: 3,
+      register: 'churn@champion',
       checkpoint: true
     });
   });
@@ -133,6 +141,9 @@ describe('the request', () => {
       /2 processes on 2 of 2 cores/
     );
     assert.match(whatFits(values({ nodes: '3', cpu: '1' }), machine, TRANS) ?? '', /refused/);
+    const busy = { cpuMilli: 2000, free: { cpuMilli: 500 } };
+    assert.match(whatFits(values({}), busy, TRANS) ?? '', /0\.5 of 2 are free.* wait/);
+    assert.match(whatFits(values({ nodes: '1:3', cpu: '1' }), machine, TRANS) ?? '', /refused/);
     assert.equal(whatFits(values({}), null, TRANS), null);
   });
 

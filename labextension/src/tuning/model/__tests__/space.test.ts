@@ -247,6 +247,13 @@ describe('the form', () => {
     });
   });
 
+  test('the best model is registered where that was asked for', () => {
+    const named = { ...draft, register: ' iris@champion ' };
+    assert.equal(problemsOf(named, ENGLISH).count, 0);
+    assert.match(pythonOf(named), /\n {4}register="iris@champion",\n/);
+    assert.equal(bodyOf(named).register, 'iris@champion');
+  });
+
   test('a function of a notebook is called by its name', () => {
     assert.match(pythonOf({ ...draft, path: 'a.ipynb' }), /tune\(\n {4}train,\n/);
   });
@@ -258,6 +265,8 @@ describe('the form', () => {
       [{ metric: ' ' }, 'metric'],
       [{ goal: 'low' }, 'goal'],
       [{ trials: '0' }, 'trials'],
+      [{ register: '@champion' }, 'register'],
+      [{ register: 'iris@not this' }, 'register'],
       [{ trials: '' }, 'trials'],
       [{ parallel: '1.5' }, 'parallel'],
       [{ maxFailed: '-1' }, 'maxFailed'],

@@ -1,4 +1,4 @@
-import type { IText } from '../text';
+import type { IText } from '../../../model/text';
 
 /** English, with numbers put in. */
 export const ENGLISH: IText = {
