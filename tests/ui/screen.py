@@ -7,6 +7,7 @@ import re
 import secrets
 from pathlib import Path
 
+from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Locator, Page, expect
 
 
@@ -92,6 +93,14 @@ class Lab:
         expect(self.panel).to_be_visible()
         return self.panel
 
+    def section(self, name: str) -> Locator:
+        """A section of the panel, unfolded: which ones are open is remembered from the test before."""
+        found = self.show_panel().get_by_role("region", name=name, exact=True)
+        head = found.get_by_role("button", name=re.compile(f"^{name}")).first
+        if head.get_attribute("aria-expanded") == "false":
+            head.click()
+        return found
+
     @property
     def panel(self) -> Locator:
         return self.page.get_by_role("region", name="Kubeflow", exact=True)
@@ -123,6 +132,12 @@ class Lab:
 def settled(row: Locator, state: str, timeout: float = 60_000) -> None:
     """Wait until a row of the list or a node of the graph shows this state."""
     expect(row).to_have_attribute("data-state", state, timeout=timeout)
+
+
+def violations(page: Page, root: str) -> list[str]:
+    """What axe-core finds wrong below a place of the page."""
+    found = Axe().run(page, context=root, options={"resultTypes": ["violations"]}).response["violations"]
+    return [f"{item['id']}: {item['help']}: {node['html'][:160]}" for item in found for node in item["nodes"]]
 
 
 def cell(source: str, *tags: str, kind: str = "code") -> dict:

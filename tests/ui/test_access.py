@@ -3,20 +3,12 @@
 from __future__ import annotations
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import expect
 
-from tests.ui.screen import cell, notebook, settled, steps
+from tests.ui.screen import cell, notebook, settled, steps, violations
 
 # What we put into JupyterLab's page; a cell that carries one of our marks is still JupyterLab's.
 OURS = {"include": [[".jk-Panel"], [".jk-BarHost"], [".jk-Gutter"], [".jk-Notes"]]}
-
-
-def violations(page, root):
-    """What axe finds in our own parts; JupyterLab's are JupyterLab's."""
-    options = {"resultTypes": ["violations"]}
-    found = Axe().run(page, context=root, options=options).response["violations"]
-    return [f"{item['id']}: {item['help']}: {node['html'][:160]}" for item in found for node in item["nodes"]]
 
 
 @pytest.fixture

@@ -10,15 +10,16 @@ from playwright.sync_api import expect
 from tests.ui.screen import settled, steps
 
 
-def test_a_killed_server_loses_nothing(lab, server):
-    lab.write(
-        "away.ipynb", steps("Away", work="import time\ntime.sleep(4)\nresult = 42", show="print(result)")
-    )
+def test_a_killed_server_loses_nothing(lab, server, tmp_path):
+    killed = tmp_path / "killed"
+    wait = f"import os, time\nwhile not os.path.exists({str(killed)!r}):\n    time.sleep(0.05)\n"
+    lab.write("away.ipynb", steps("Away", work=wait + "result = 42", show="print(result)"))
     lab.show_panel()
     lab.notebook("away.ipynb")
     lab.run()
     expect(lab.chip("work")).to_have_attribute("data-state", "RUNNING")
     server.stop(signal.SIGKILL)
+    killed.touch()
     expect(lab.panel.get_by_text(re.compile("does not answer"))).to_be_visible(timeout=30_000)
     expect(lab.newest("Away")).to_be_visible()
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import re
 import signal
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Locator, expect
 
-from tests.ui.screen import cell, notebook, settled
+from tests.ui.screen import cell, notebook, settled, violations
 
 CALM = """
 import time
@@ -56,17 +56,8 @@ def jobs(lab, server):
         server.delete(f"kubeflow/v1/trainjobs/{name}")
 
 
-def section(lab) -> Locator:
-    """The unfolded section of the panel."""
-    found = lab.show_panel().get_by_role("region", name="Training", exact=True)
-    head = found.get_by_role("button", name=re.compile("^Training")).first
-    if head.get_attribute("aria-expanded") == "false":
-        head.click()
-    return found
-
-
 def row(lab, name: str) -> Locator:
-    return section(lab).locator(f'[data-run="{name}"]')
+    return lab.section("Training").locator(f'[data-run="{name}"]')
 
 
 def opened(lab, name: str) -> Locator:
@@ -78,13 +69,8 @@ def view(lab) -> Locator:
     return lab.page.locator(".jk-JobView:visible")
 
 
-def violations(page, root: str) -> list[str]:
-    found = Axe().run(page, context=root, options={"resultTypes": ["violations"]}).response["violations"]
-    return [f"{item['id']}: {item['help']}: {node['html'][:160]}" for item in found for node in item["nodes"]]
-
-
 def test_an_empty_section_says_what_to_do(lab, jobs):
-    part = section(lab)
+    part = lab.section("Training")
     expect(part.get_by_text(re.compile("No training jobs yet"))).to_be_visible()
     expect(part.get_by_text("kf.training.train(")).to_be_visible()
     part.get_by_role("button", name="New training job", exact=True).last.click()
@@ -92,7 +78,7 @@ def test_an_empty_section_says_what_to_do(lab, jobs):
 
 
 def test_the_form_says_what_is_wrong_and_the_same_as_code_and_trains(lab, jobs):
-    part = section(lab)
+    part = lab.section("Training")
     part.get_by_role("button", name="New training job", exact=True).first.click()
     form = part.get_by_role("form", name="New training job")
     button = form.get_by_role("button", name="Train", exact=True)
@@ -115,8 +101,31 @@ def test_the_form_says_what_is_wrong_and_the_same_as_code_and_trains(lab, jobs):
     settled(row(lab, "from-the-form"), "SUCCEEDED")
 
 
+def test_the_form_registers_what_a_job_makes(lab, jobs, server):
+    part = lab.section("Training")
+    part.get_by_role("button", name="New training job", exact=True).first.click()
+    form = part.get_by_role("form", name="New training job")
+    form.get_by_role("textbox", name="Code", exact=True).fill("print(1)")
+    form.get_by_role("combobox", name="Framework").select_option("plain")
+    form.get_by_role("textbox", name="Name", exact=True).fill("makes-a-model")
+    form.get_by_text("More", exact=True).click()
+    model = form.get_by_role("textbox", name="Register the model as")
+    model.fill("@champion")
+    expect(model).to_have_accessible_description(re.compile("iris@champion"))
+    expect(form.get_by_role("button", name="Train", exact=True)).to_be_disabled()
+    model.fill("from the form@champion")
+    expect(form.get_by_label("The same as code")).to_contain_text("register='from the form@champion'")
+    model.press("Control+Enter")
+    expect(form).to_have_count(0)
+    job = server.get("kubeflow/v1/trainjobs/makes-a-model")
+    assert json.loads(job["metadata"]["annotations"]["jupyter-kubeflow.org/register"]) == {
+        "model": "from the form",
+        "alias": "champion",
+    }
+
+
 def test_what_only_the_server_knows_stands_under_its_field(lab, jobs):
-    part = section(lab)
+    part = lab.section("Training")
     part.get_by_role("button", name="New training job", exact=True).first.click()
     form = part.get_by_role("form", name="New training job")
     form.get_by_role("textbox", name="Code", exact=True).fill("print(1)")
@@ -233,7 +242,7 @@ def test_the_table_shows_metrics_and_deletes(lab, jobs):
     names = [jobs(source(steps=3, pause=0)), jobs(FAILS)]
     settled(row(lab, names[0]), "SUCCEEDED")
     settled(row(lab, names[1]), "FAILED")
-    section(lab).get_by_role("button", name=re.compile("Show all")).click()
+    lab.section("Training").get_by_role("button", name=re.compile("Show all")).click()
     grid = lab.page.get_by_role("grid", name="Training jobs")
     expect(grid.get_by_role("columnheader", name="loss")).to_be_visible()
     lab.page.get_by_role("searchbox", name="Filter training jobs").last.fill("failed")
@@ -249,8 +258,8 @@ def test_jobs_side_by_side(lab, jobs, pictures):
     names = [jobs(source(steps=30, pause=0.01), args={"lr": lr}) for lr in (0.1, 0.2)]
     for name in names:
         settled(row(lab, name), "SUCCEEDED")
-        section(lab).get_by_role("checkbox", name=f"Select {name}").check(force=True)
-    bar = section(lab).get_by_role("toolbar", name="Selected training jobs")
+        lab.section("Training").get_by_role("checkbox", name=f"Select {name}").check(force=True)
+    bar = lab.section("Training").get_by_role("toolbar", name="Selected training jobs")
     bar.get_by_role("button", name="Compare").click()
     page = lab.page.locator(".jk-Compare:visible")
     table = page.get_by_role("table").first
@@ -300,7 +309,7 @@ def test_axe_finds_nothing_and_nothing_sticks_out(lab, jobs, pictures):
                 expect(page.get_by_role("tabpanel", name=tab)).to_be_visible()
                 found[f"{name[:8]}, {tab}, {word}"] = violations(lab.page, ".jk-JobView")
             lab.page.screenshot(path=pictures / f"training-{'done' if name == done else 'error'}-{word}.png")
-        part = section(lab)
+        part = lab.section("Training")
         part.get_by_role("button", name="New training job", exact=True).first.click()
         part.get_by_role("textbox", name="Code", exact=True).fill(source())
         expect(part.get_by_text(re.compile("kf.training.train"))).to_be_visible()
@@ -322,7 +331,7 @@ def test_axe_finds_nothing_and_nothing_sticks_out(lab, jobs, pictures):
 
 def test_without_its_server_the_view_keeps_what_it_shows(lab, jobs, server):
     name = jobs(source(steps=100, pause=0.05))
-    section(lab)
+    lab.section("Training")
     # JupyterLab saves the layout a moment later, and throws where nobody takes it any more.
     with lab.page.expect_response(
         lambda answer: "api/workspaces" in answer.url and answer.request.method == "PUT"
@@ -344,7 +353,7 @@ def test_without_its_server_the_view_keeps_what_it_shows(lab, jobs, server):
 def test_a_job_by_keyboard(lab, jobs):
     name = jobs(source(steps=20, pause=0.01))
     settled(row(lab, name), "SUCCEEDED")
-    section(lab).get_by_role("searchbox", name="Filter training jobs").focus()
+    lab.section("Training").get_by_role("searchbox", name="Filter training jobs").focus()
     keys = lab.page.keyboard
     keys.type("plain")
     keys.press("Tab")  # the row's checkbox

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import re
 import time
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Locator, expect
 
-from tests.ui.screen import Lab, cell, notebook, settled
+from tests.ui.screen import Lab, cell, notebook, settled, violations
 
 DONE = {"SUCCEEDED", "FAILED", "CANCELED"}
 TRAIN = '''\
@@ -69,21 +69,6 @@ def tab(view: Locator, name: str) -> Locator:
     return panel
 
 
-def section(lab: Lab) -> Locator:
-    """The panel's section, unfolded."""
-    lab.show_panel()
-    found = lab.panel.get_by_role("region", name="Tuning", exact=True)
-    fold = found.get_by_role("button", name=re.compile("^Tuning")).first
-    if fold.get_attribute("aria-expanded") == "false":
-        fold.click()
-    return found
-
-
-def violations(page, root) -> list[str]:
-    found = Axe().run(page, context=root, options={"resultTypes": ["violations"]}).response["violations"]
-    return [f"{item['id']}: {item['help']}: {node['html'][:200]}" for item in found for node in item["nodes"]]
-
-
 @pytest.fixture
 def done(lab, server):
     """A lab, and the name of an experiment that is over; made once for all tests."""
@@ -104,7 +89,7 @@ def test_a_function_of_the_notebook_is_tuned_and_its_best_comes_back(lab, pictur
     panel = lab.notebook("tune.ipynb")
     page = lab.page
     # The form knows the function, and says what is wrong where it is wrong.
-    section(lab).get_by_role("button", name="New experiment").click()
+    lab.section("Tuning").get_by_role("button", name="New experiment").click()
     form = lab.panel.get_by_role("form", name="New experiment")
     expect(form.get_by_role("combobox", name="Function")).to_have_value("train")
     expect(form.get_by_label("lr, From")).to_have_value("0.001")
@@ -154,7 +139,7 @@ def test_a_function_of_the_notebook_is_tuned_and_its_best_comes_back(lab, pictur
 
 def view_name(lab: Lab) -> str:
     """The newest experiment's name, as the panel has it."""
-    row = section(lab).get_by_role("list", name="Experiments").get_by_role("listitem").first
+    row = lab.section("Tuning").get_by_role("list", name="Experiments").get_by_role("listitem").first
     return str(row.get_attribute("data-name") or row.get_attribute("data-run"))
 
 
@@ -233,6 +218,33 @@ def test_trials_are_sorted_filtered_chosen_by_ranges_and_compared(done):
     expect(compared.get_by_role("rowheader", name="lr")).to_be_visible()
 
 
+def test_the_form_registers_the_best_model(lab, server):
+    lab.write("train.py", TRAIN)
+    lab.section("Tuning").get_by_role("button", name="New experiment").first.click()
+    form = lab.panel.get_by_role("form", name="New experiment")
+    form.get_by_role("radio", name="A file").check()
+    form.get_by_role("textbox", name="File", exact=True).fill("train.py")
+    expect(form.get_by_role("combobox", name="Function")).to_have_value("train")
+    form.get_by_role("textbox", name="Trials", exact=True).fill("1")
+    form.get_by_text("More", exact=True).click()
+    form.get_by_role("textbox", name="Name", exact=True).last.fill("makes-the-best")
+    model = form.get_by_role("textbox", name="Register the best model as")
+    model.fill("the best@")
+    expect(model).to_have_accessible_description(re.compile("iris@champion"))
+    model.fill("the best@champion")
+    expect(form.get_by_role("group", name="The same in Python")).to_contain_text(
+        'register="the best@champion"'
+    )
+    expect(form.get_by_role("button", name="Start")).to_be_enabled()
+    model.press("Control+Enter")
+    expect(form).to_have_count(0)
+    made = ended(server, "makes-the-best")
+    assert json.loads(made["metadata"]["annotations"]["jupyter-kubeflow.org/register"]) == {
+        "model": "the best",
+        "alias": "champion",
+    }
+
+
 def test_a_trial_has_its_parameters_curve_and_log(done):
     lab, name = done
     view = show(lab, name)
@@ -277,7 +289,7 @@ def test_an_experiment_that_fails_says_why(lab, server):
     expect(view.locator(".jk-Header-reason")).to_contain_text("precision")
     expect(view.locator(".jk-Best")).to_contain_text("none has ended with a value of “precision”")
     row = (
-        section(lab)
+        lab.section("Tuning")
         .get_by_role("list", name="Experiments")
         .get_by_role("listitem")
         .filter(has_text=name)
@@ -286,12 +298,12 @@ def test_an_experiment_that_fails_says_why(lab, server):
     settled(row, "FAILED")
     view.get_by_role("button", name="Delete").click()
     view.get_by_role("alertdialog").get_by_role("button", name="Delete").click()
-    expect(section(lab).get_by_text(name)).to_have_count(0)
+    expect(lab.section("Tuning").get_by_text(name)).to_have_count(0)
 
 
 def test_axe_finds_nothing_and_pictures_of_all(done, pictures):
     lab, name = done
-    section(lab)
+    lab.section("Tuning")
     view = show(lab, name)
     tabs = ("Best so far", "Parallel coordinates", "Slices", "Learning curves", "Compare")
     for index in range(2):
