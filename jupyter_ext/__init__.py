@@ -12,13 +12,56 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
 
-    from jupyter_ext import cluster, errors, pipelines, registry, training, tuning
+    from jupyter_ext import (
+        cluster,
+        errors,
+        home,
+        pipelines,
+        registry,
+        secrets,
+        servers,
+        serving,
+        spark,
+        store,
+        training,
+        tuning,
+    )
     from jupyter_ext.training.reporting import report
 
 __version__ = "0.1.0"
-__all__ = ["__version__", "cluster", "errors", "pipelines", "registry", "report", "training", "tuning"]
+__all__ = [
+    "__version__",
+    "cluster",
+    "errors",
+    "home",
+    "pipelines",
+    "registry",
+    "report",
+    "secrets",
+    "servers",
+    "serving",
+    "spark",
+    "store",
+    "training",
+    "tuning",
+]
 
-_PARTS = frozenset({"cluster", "errors", "pipelines", "registry", "training", "tuning"})
+_PARTS = frozenset(
+    {
+        "cluster",
+        "errors",
+        "home",
+        "pipelines",
+        "registry",
+        "secrets",
+        "servers",
+        "serving",
+        "spark",
+        "store",
+        "training",
+        "tuning",
+    }
+)
 
 
 def __getattr__(name: str) -> Any:

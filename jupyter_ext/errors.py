@@ -75,6 +75,12 @@ class Invalid(KubeflowError):
     status = 400
 
 
+class Forbidden(KubeflowError):
+    """Who asks has not the right to do this."""
+
+    status = 403
+
+
 class NotFound(KubeflowError):
     """The named object does not exist."""
 

@@ -27,6 +27,9 @@ HOMES = {
     "jupyter_ext.pipelines.magics": "PipelineMagics",
     "jupyter_ext.training.magics": "TrainingMagics",
     "jupyter_ext.tuning.magics": "TuningMagics",
+    "jupyter_ext.registry.magics": "RegistryMagics",
+    "jupyter_ext.serving.magics": "ServingMagics",
+    "jupyter_ext.spark.magics": "SparkMagics",
     "jupyter_ext.magics": "KfMagics",
 }
 """Where magics are: each module has a class of them, and ``offers`` for completion."""
@@ -44,7 +47,8 @@ class KfMagics(Magics):
 
         %kf train FILE.py … and %kf tune FILE.py … start it and return its handle, which shows itself live; their
         options are those of the command line. %kf jobs and %kf experiments list the newest; indexing gives the
-        handles. %kf get [KIND], describe, wait, stop, resume, delete NAME and apply FILE.yaml do what they say.
+        handles. %kf serve MODEL, endpoints, traffic, mirror, promote, rollback, compare, rules, requests, replay and
+        drift are about endpoints. %kf get [KIND], describe, wait, stop, resume, delete NAME and apply FILE.yaml do what they say.
         %kf best EXPERIMENT puts the best parameters into a new cell. Example:
 
             job = %kf train train.py --nodes 2 --arg lr=0.1

@@ -6,10 +6,11 @@ Nothing here knows a cluster or what a kind means; ``jupyter_ext.resources`` doe
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from jupyter_ext.cluster import bounded_yaml
 from jupyter_ext.cluster.resource import KINDS, Resource, is_name, make_name, valid_name
 from jupyter_ext.errors import Invalid, KubeflowError, NotFound, Where
 
@@ -24,19 +25,25 @@ MOST = 200_000
 _TOP = {"apiVersion", "kind", "metadata", "spec", "status"}
 
 
+_WITHOUT_IMAGES = frozenset({"TrainJob", "TFJob", "PyTorchJob", "XGBoostJob", "Experiment"})
+"""Kinds whose containers become processes of this machine."""
+
+
 @dataclass(frozen=True)
 class Document:
-    """One resource of a text. ``lines`` has the line of each field, by its path (``spec.trainer.numNodes``)."""
+    """One resource of a text, or of a file. ``lines`` has the line of each field, by its path (``spec.trainer.numNodes``)."""
 
     number: int
     resource: Resource
     lines: Mapping[str, int] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    file: str = ""
 
     @property
     def title(self) -> str:
         """What errors call it."""
-        return f"document {self.number}, {self.resource.kind} {self.resource.name}"
+        place = f"document {self.number}, {self.resource.kind} {self.resource.name}"
+        return f"{self.file}, {place}" if self.file else place
 
     def at(self, error: KubeflowError) -> KubeflowError:
         """Give an error of the resource with document and line."""
@@ -57,23 +64,29 @@ def line_of(lines: Mapping[str, int], path: str | None) -> int | None:
 def load(source: str | Path, namespace: str = "") -> list[Document]:
     """Read a file or a text (one with a line break or a colon is a text) into resources.
 
-    Raises Invalid naming document, line and field of the first thing that is wrong; NotFound for a file.
+    Raises Invalid naming file, document, line and field of the first thing that is wrong; NotFound for a file.
     """
-    return read(_text(source), namespace)
+    if isinstance(source, str) and ("\n" in source or ": " in source or source.lstrip().startswith("{")):
+        return read(source, namespace)
+    try:
+        found = read(_text(source), namespace)
+    except Invalid as error:
+        place = f"{source}, {error.where.object}" if error.where and error.where.object else str(source)
+        where = replace(error.where or Where(), object=place)
+        raise Invalid(error.what, where=where, hint=error.hint) from None
+    return [replace(document, file=str(source)) for document in found]
 
 
 def _text(source: str | Path) -> str:
-    if isinstance(source, str) and ("\n" in source or ": " in source or source.lstrip().startswith("{")):
-        return source
     path = Path(source).expanduser()
     try:
         if path.stat().st_size > LARGEST:
-            raise Invalid(f"{source} has more than {LARGEST >> 20} MB", where=Where(object=str(source)))
+            raise Invalid(f"the file has more than {LARGEST >> 20} MB")
         return path.read_text(encoding="utf-8")
     except FileNotFoundError:
         raise NotFound(f"there is no file {source}") from None
     except (OSError, UnicodeDecodeError) as error:
-        raise Invalid(f"{source} cannot be read: {error}") from None
+        raise Invalid(f"the file cannot be read: {error}") from None
 
 
 def read(text: str, namespace: str = "") -> list[Document]:
@@ -116,9 +129,10 @@ def _items(text: str) -> Iterator[tuple[Any, dict[str, int]]]:
 def _values(text: str) -> Iterator[tuple[Any, dict[str, int]]]:
     import yaml
 
-    loader = _loader()(text)
-    number = 1
+    number, loader = 1, None
     try:
+        bounded_yaml.check_depth(text)
+        loader = bounded_yaml.loader()(text)
         while loader.check_node():
             node = loader.get_node()
             lines: dict[str, int] = {}
@@ -135,19 +149,8 @@ def _values(text: str) -> Iterator[tuple[Any, dict[str, int]]]:
     except RecursionError:
         raise Invalid("the YAML is nested too deeply", where=Where(object=f"document {number}")) from None
     finally:
-        loader.dispose()
-
-
-def _loader() -> Any:
-    """Give a safe loader that leaves dates as they are written, as Kubernetes does."""
-    import yaml
-
-    base: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-    resolvers = {
-        letter: [(tag, pattern) for tag, pattern in found if tag != "tag:yaml.org,2002:timestamp"]
-        for letter, found in base.yaml_implicit_resolvers.items()
-    }
-    return type("Loader", (base,), {"yaml_implicit_resolvers": resolvers})
+        if loader is not None:
+            loader.dispose()
 
 
 def _walk(root: yaml.Node, head: str, lines: dict[str, int], number: int) -> None:
@@ -224,6 +227,13 @@ def _document(number: int, value: Any, lines: dict[str, int], namespace: str) ->
     notes: tuple[str, ...] = ()
     if resource.namespace and namespace and resource.namespace != namespace:
         notes = (f"namespace {resource.namespace} is {namespace} on this machine",)
+    if resource.kind in _WITHOUT_IMAGES:
+        from jupyter_ext.training.containers import images
+
+        notes += tuple(
+            f"image {image} is not used: the command runs with what is on this machine"
+            for image in images(resource.spec)
+        )
     return Document(
         number, resource.with_(namespace=namespace, owner=None, created="", deleted=None), lines, notes
     )

@@ -11,10 +11,13 @@ from typing import Any
 from IPython.core.magic_arguments import MagicArgumentParser
 
 from jupyter_ext.errors import Conflict, Invalid, Where
+from jupyter_ext.serving.magics import KF
 
 
 def parser() -> MagicArgumentParser:
     """The whole grammar."""
+    from jupyter_ext.serving.magics import grammar
+    from jupyter_ext.spark.options import grammar as spark_grammar
     from jupyter_ext.training.options import OPTIONS as TRAIN
     from jupyter_ext.training.options import count
     from jupyter_ext.tuning.options import OPTIONS as TUNE
@@ -28,6 +31,8 @@ def parser() -> MagicArgumentParser:
         for option in options:
             found.add_argument(*option.words, **option.settings)
         found.add_argument("--wait", action="store_true", help="come back only when it has ended")
+    actions = commands.add_parser("spark").add_subparsers(dest="action", metavar="ACTION", required=True)
+    spark_grammar(actions, lambda to, name: to.add_parser(name))
     for name in ("jobs", "experiments"):
         found = commands.add_parser(name)
         found.add_argument("--limit", type=count, default=10)
@@ -38,6 +43,7 @@ def parser() -> MagicArgumentParser:
     for name in ("describe", "wait", "stop", "resume", "delete", "best"):
         commands.add_parser(name).add_argument("name")
     commands.add_parser("apply").add_argument("file")
+    grammar(commands)
     return made  # type: ignore[no-any-return]
 
 
@@ -77,6 +83,18 @@ def _tune(_: Any, args: Namespace) -> object:
     path = _file(args.file)
     made = tuning.tune(path, space, objective, function=options.entry(path, args.function), **said)
     return made.wait() if _must_wait(args) else made
+
+
+def _spark(_: Any, args: Namespace) -> object:
+    from jupyter_ext import spark
+    from jupyter_ext.spark import options
+
+    if args.action == "session":
+        return spark.session(**options.given(args))
+    path = options.program(args.file)
+    if args.action == "schedule":
+        return spark.schedule(path, args.cron, **options.words(args))
+    return spark.submit(path, **options.words(args))
 
 
 def _must_wait(args: Namespace) -> bool:
@@ -161,6 +179,7 @@ def _best(shell: Any, args: Namespace) -> None:
 COMMANDS: dict[str, Callable[[Any, Namespace], object]] = {
     "train": _train,
     "tune": _tune,
+    "spark": _spark,
     "jobs": _jobs,
     "experiments": _experiments,
     "get": _get,
@@ -171,6 +190,7 @@ COMMANDS: dict[str, Callable[[Any, Namespace], object]] = {
     "delete": _delete,
     "apply": _apply,
     "best": _best,
+    **KF,
 }
 
 

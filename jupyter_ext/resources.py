@@ -12,18 +12,20 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from jupyter_ext import manifest
 from jupyter_ext.cluster import discover
+from jupyter_ext.cluster.local import LocalCluster
 from jupyter_ext.cluster.resource import KINDS, Resource
-from jupyter_ext.errors import Conflict, Invalid, KubeflowError, NotFound, Where
+from jupyter_ext.errors import Conflict, Forbidden, Invalid, KubeflowError, NotFound, Where
 
 if TYPE_CHECKING:
-    from jupyter_ext.cluster.local import LocalCluster
+    from jupyter_ext.cluster.answers import Event
+    from jupyter_ext.cluster.kube import KubeCluster
     from jupyter_ext.manifest import Document
 
 POLL = (0.02, 0.25)
@@ -37,7 +39,11 @@ class Row:
     ``get(name)`` gives a handle, whose methods are the verbs. ``check(resource)`` raises what ``submit(resource)``
     would refuse; ``update(resource, dry=…)`` changes what may change of one that is there, and raises Conflict
     naming the field that may not; ``dry`` only looks.
-    ``instead`` is what to say where a kind cannot be applied; ``shared``: the functions serve several kinds.
+    ``instead`` is what to say where a kind cannot be applied; ``shared``: the functions serve several kinds;
+    ``serves``: it is as it should be while it runs, and does not end; ``hidden``: lists of all kinds leave it out;
+    ``parted``: ``logs`` of its handle knows the names of its parts;
+    ``seen(resource)``: what a cluster has, with what views ask of it beside what upstream writes;
+    ``over``: the kind it stands on: its functions are told in ``among`` which of those the same file makes.
     """
 
     kind: str
@@ -48,6 +54,11 @@ class Row:
     short: tuple[str, ...] = ()
     instead: str = ""
     shared: bool = False
+    serves: bool = False
+    hidden: bool = False
+    over: str = ""
+    parted: bool = False
+    seen: str = ""
 
 
 def _job(kind: str, *short: str) -> Row:
@@ -55,6 +66,7 @@ def _job(kind: str, *short: str) -> Row:
     return Row(kind, f"{home}:get", f"{home}:check", f"{home}:submit", f"{home}:update", short, shared=True)
 
 
+_SERVING = "jupyter_ext.serving"
 ROWS: tuple[Row, ...] = (
     Row("Run", "jupyter_ext.pipelines:get", instead="Start one with: jupyter kf run NOTEBOOK.ipynb"),
     Row(
@@ -74,8 +86,53 @@ ROWS: tuple[Row, ...] = (
         "jupyter_ext.tuning:submit",
         "jupyter_ext.tuning:update",
         ("exp", "sweep"),
+        seen="jupyter_ext.tuning.kube_rows:told",
     ),
-    Row("Trial", "jupyter_ext.tuning:trial", instead="An Experiment makes its trials."),
+    Row("Trial", "jupyter_ext.tuning:trial", instead="An Experiment makes its trials.", hidden=True),
+    Row(
+        "InferenceService",
+        f"{_SERVING}:get",
+        f"{_SERVING}:check",
+        f"{_SERVING}:submit",
+        f"{_SERVING}:update",
+        ("isvc", "endpoint", "endpoints"),
+        serves=True,
+    ),
+    Row(
+        "InferenceGraph",
+        f"{_SERVING}.graph:graph",
+        f"{_SERVING}.graph:check_graph",
+        f"{_SERVING}.graph:submit_graph",
+        f"{_SERVING}.graph:update_graph",
+        ("ig", "graph", "graphs"),
+        serves=True,
+        over="InferenceService",
+    ),
+    Row(
+        "SparkApplication",
+        "jupyter_ext.spark:get",
+        "jupyter_ext.spark:check",
+        "jupyter_ext.spark:submit_resource",
+        short=("sparkapp", "sparkapps"),
+        parted=True,
+    ),
+    Row(
+        "ScheduledSparkApplication",
+        "jupyter_ext.spark:schedule_of",
+        "jupyter_ext.spark:check_schedule",
+        "jupyter_ext.spark:submit_schedule",
+        "jupyter_ext.spark:update_schedule",
+        ("scheduledsparkapp", "scheduledsparkapps"),
+    ),
+    Row(
+        "SparkConnect",
+        "jupyter_ext.spark:session_of",
+        "jupyter_ext.spark:check_session",
+        "jupyter_ext.spark:start_session",
+        short=("sparkconn", "session", "sessions"),
+        parted=True,
+    ),
+    Row("Gateway", "jupyter_ext.resources:Gateway", instead="The first endpoint starts it.", hidden=True),
 )
 
 
@@ -115,6 +172,17 @@ class Schedule:
         _function("jupyter_ext.pipelines:schedule_delete")(self.name)
 
 
+class Gateway:
+    """What can be done with the gateway of endpoints: read what it printed. It comes and goes with them."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def logs(self, **how: Any) -> Iterator[str]:
+        """What it printed."""
+        return iter(_cluster().logs("Gateway", self.name, **how))
+
+
 def _function(place: str) -> Callable[..., Any]:
     module, _, name = place.partition(":")
     return getattr(import_module(module), name)  # type: ignore[no-any-return]
@@ -122,6 +190,11 @@ def _function(place: str) -> Callable[..., Any]:
 
 def _cluster() -> LocalCluster:
     return discover.current()
+
+
+def _is_here(resource: Resource) -> bool:
+    """Whether this machine has it. What one reads in a list may be gone from there, or be elsewhere by now."""
+    return discover.holder(resource.kind).kind == "local"
 
 
 # One of them
@@ -133,18 +206,17 @@ def find(reference: str) -> Resource:
     Raises NotFound, and Invalid where a name alone means several.
     """
     word, slash, name = reference.partition("/")
-    cluster = _cluster()
     if slash:
         kind = kind_of(word)
         if kind is None:
             known = ", ".join(KINDS[item.kind].plural for item in ROWS)
             raise Invalid(f"there is no kind {word!r}", where=Where(field="kind"), hint=f"Known: {known}.")
-        return cluster.get(kind, name)
+        return discover.holder(kind).get(kind, name)
     found = []
     for item in ROWS:
         try:
-            found.append(cluster.get(item.kind, reference))
-        except NotFound:
+            found.append(discover.holder(item.kind).get(item.kind, reference))
+        except (NotFound, Forbidden):
             continue
     if not found:
         raise NotFound(f"there is nothing named {reference!r}", hint="See what there is: jupyter kf get")
@@ -161,8 +233,33 @@ def title(resource: Resource) -> str:
     return f"{resource.kind.lower()}/{resource.name}"
 
 
+def seen(resource: Resource) -> Resource:
+    """Give what a cluster has as its kind's views know it; nothing is asked."""
+    found = row(resource.kind).seen
+    if not found:
+        return resource
+    told: Resource = _function(found)(resource)
+    return told
+
+
+def shown(resource: Resource) -> Resource:
+    """Give it with what its status does not say where a cluster has it: why it waits, and what its pods do.
+
+    What one may not see is left out.
+    """
+    if _is_here(resource):
+        return resource
+    resource = seen(resource)
+    try:
+        found = handle(resource)
+        more = found.told(resource) if hasattr(found, "told") else {}
+    except (Forbidden, NotFound):
+        return resource
+    return resource.with_(status={**resource.status, **more})
+
+
 def handle(reference: str | Resource) -> Any:
-    """Give the handle of a resource: a Run, a Job, an Experiment."""
+    """Give the handle of a resource: a Run, a Job, an Experiment, an Endpoint."""
     resource = reference if isinstance(reference, Resource) else find(reference)
     found = row(resource.kind)
     more = {"kind": resource.kind} if found.shared else {}
@@ -182,32 +279,51 @@ def list_(
     text: str | None = None,
 ) -> list[Resource]:
     """Give the newest resources of one kind, or of all but trials, newest first, without their heavy parts."""
-    cluster = _cluster()
-    kinds = [kind] if kind else [item.kind for item in ROWS if item.kind != "Trial"]
-    found = [
-        resource
-        for name in kinds
-        for resource in cluster.list(name, limit=limit, phase=phase, text=text, summary=True)
-    ]
+    kinds = [kind] if kind else [item.kind for item in ROWS if not item.hidden]
+    found: list[Resource] = []
+    for name in kinds:
+        try:
+            found += discover.holder(name).list(name, limit=limit, phase=phase, text=text, summary=True)
+        except Forbidden:
+            if kind:
+                raise  # of all kinds, those are given that one may see
     return sorted(found, key=lambda resource: resource.created, reverse=True)[:limit]
 
 
 def wait(reference: str, timeout: float | None = None) -> Resource:
-    """Wait until it has finished or is paused; raises TimeoutError after ``timeout`` seconds, NotFound if it is deleted."""
+    """Wait until it has finished or is paused, and what serves until it does.
+
+    Raises TimeoutError after ``timeout`` seconds, NotFound if it is deleted, and what keeps it from serving.
+    """
     begun = time.monotonic()
     pause = POLL[0]
     resource = find(reference)
+    if row(resource.kind).serves:
+        handle(resource).wait(timeout)
+        return discover.holder(resource.kind).get(resource.kind, resource.name)
+    if not _is_here(resource):
+        _no_end(resource)
+        handle(resource).wait(timeout)
+        return find(title(resource))
     while not resource.resting:
-        if resource.kind == "RecurringRun":
-            raise Invalid(
-                "a schedule does not end", where=Where(object=title(resource)), hint="Wait for a run."
-            )
+        _no_end(resource)
         if timeout is not None and time.monotonic() - begun >= timeout:
             raise TimeoutError(f"{title(resource)} is still {resource.phase} after {timeout:g} s")
         time.sleep(pause)
         pause = min(pause * 1.3, POLL[1])
         resource = _cluster().get(resource.kind, resource.name)
     return resource
+
+
+def _no_end(resource: Resource) -> None:
+    if resource.kind in {"RecurringRun", "ScheduledSparkApplication"} and not resource.resting:
+        where = Where(object=title(resource))
+        raise Invalid("a schedule does not end", where=where, hint="Wait for a run.")
+
+
+def good(resource: Resource) -> bool:
+    """Whether it came to the end that was wanted, or serves."""
+    return resource.phase == "SUCCEEDED" or (row(resource.kind).serves and resource.phase == "RUNNING")
 
 
 def _verb(reference: str, name: str) -> Callable[..., Any]:
@@ -220,8 +336,9 @@ def _verb(reference: str, name: str) -> Callable[..., Any]:
 
 
 def stop(reference: str) -> Resource:
-    """Stop it and all that it started."""
-    _verb(reference, "stop")()
+    """Stop it and all that it started; what serves has stopped when this comes back."""
+    how = {"wait": True} if row(find(reference).kind).serves else {}
+    _verb(reference, "stop")(**how)
     return find(reference)
 
 
@@ -248,6 +365,9 @@ def logs(
 ) -> Iterator[str]:
     """Give what it printed: of one ``part`` (a step, ``rank-0``), else all; ``follow`` ends with it or by ``stop``."""
     resource = find(reference)
+    if not _is_here(resource):
+        there = discover.holder(resource.kind)
+        return there.logs(resource.kind, resource.name, part, tail=tail, follow=follow, stop=stop)
     more: dict[str, Any] = {"tail": tail, "follow": follow, "stop": stop, **_part(resource, part)}
     found: str | Iterator[str] = _verb(title(resource), "logs")(**more)
     return iter([found]) if isinstance(found, str) else iter(found)
@@ -259,6 +379,10 @@ def _part(resource: Resource, part: str | None) -> dict[str, Any]:
         return {}
     if resource.kind == "Run":
         return {"step": part}
+    if row(resource.kind).parted:
+        return {"part": part}
+    if row(resource.kind).serves:
+        return {"variant": part}
     ranks = resource.status.get("ranks") or []
     known = {str(rank["part"]): int(rank["rank"]) for rank in ranks}
     known |= {f"rank-{rank['rank']}": int(rank["rank"]) for rank in ranks}
@@ -283,7 +407,13 @@ def describe(reference: str) -> str:
     from jupyter_ext.display import description
 
     resource = find(reference)
-    return description.describe(resource, _cluster().events(resource.kind, resource.name))
+    return description.describe(shown(resource), events(resource))
+
+
+def events(reference: str | Resource) -> Sequence[Event]:
+    """Give what happened to it, oldest first, as long as its cluster remembers."""
+    resource = reference if isinstance(reference, Resource) else find(reference)
+    return discover.holder(resource.kind).events(resource.kind, resource.name)
 
 
 # All of a text
@@ -307,35 +437,74 @@ def apply(source: str | Path) -> list[Applied]:
     What is there already and equal stays as it is; where it differs, only what upstream lets change is changed.
     Raises Invalid, Unfit and Conflict, naming document, line and field, before anything starts.
     """
-    cluster = _cluster()
-    documents = manifest.load(source, cluster.namespace)
-    plans = [_plan(cluster, document) for document in documents]
+    used = discover.remote() or _cluster()
+    documents = manifest.load(source, used.namespace)
+    plans = [_plan(document, documents) for document in documents]
     return [_carry_out(document, plan) for document, plan in zip(documents, plans, strict=True)]
 
 
 Plan = Callable[[], Applied]
 
 
-def _plan(cluster: LocalCluster, document: Document) -> Plan:
+def _plan(document: Document, documents: Sequence[Document]) -> Plan:
     """Check one document; gives what is to be done, which nothing but a change meanwhile can refuse."""
+    there = discover.holder(document.resource.kind)
+    if isinstance(there, LocalCluster):
+        mine = document.resource.with_(namespace=there.namespace)
+        return _plan_here(there, replace(document, resource=mine), documents)
+    return _plan_there(there, document)
+
+
+def _plan_there(cluster: KubeCluster, document: Document) -> Plan:
+    """Let the API server check it: server-side apply, as the front end of the kind would make it."""
+    asked = document.resource
+    try:
+        if any(note.startswith("namespace ") for note in document.notes):
+            hint = "Use that one (kf.cluster.use(…, namespace=…)), or name none."
+            what = f"{title(asked)} is not of the namespace {cluster.namespace}"
+            raise Invalid(what, where=Where(field="metadata.namespace"), hint=hint)
+        cluster.apply(asked, dry=True)
+        old = next(iter(_existing(cluster, asked)), None)
+    except KubeflowError as error:
+        raise document.at(error) from None
+
+    def carry_out() -> Applied:
+        made = cluster.apply(asked)
+        same = old is not None and old.resource_version == made.resource_version
+        return Applied(made, "created" if old is None else "unchanged" if same else "configured")
+
+    return carry_out
+
+
+def _existing(cluster: KubeCluster, asked: Resource) -> list[Resource]:
+    try:
+        return [cluster.get(asked.kind, asked.name)]
+    except NotFound:
+        return []
+
+
+def _plan_here(cluster: LocalCluster, document: Document, documents: Sequence[Document]) -> Plan:
     asked = marked(document.resource)
     found = row(asked.kind)
+    made = [each.resource.name for each in documents if found.over and each.resource.kind == found.over]
+    more = {"among": made} if found.over else {}
     if not found.submit:
         what = f"a {asked.kind} cannot be applied"
         raise document.at(Invalid(what, where=Where(field="kind"), hint=found.instead or None))
     old = cluster.store.find(asked.kind, asked.name)
     try:
-        if old is not None and same(old, asked):
+        # What serves is changed by its verbs too: only its update knows whether applying changes anything.
+        if old is not None and not found.serves and same(old, asked):
             return lambda: Applied(cluster.get(asked.kind, asked.name), "unchanged", document.notes)
-        _function(found.check)(asked)
+        _function(found.check)(asked, **more)
         if old is None:
-            return lambda: Applied(_function(found.submit)(asked).resource, "created", document.notes)
-        return _change(found, old, asked, document)
+            return lambda: Applied(_function(found.submit)(asked, **more).resource, "created", document.notes)
+        return _change(found, old, asked, document, more)
     except KubeflowError as error:
         raise document.at(error) from None
 
 
-def _change(found: Row, old: Resource, asked: Resource, document: Document) -> Plan:
+def _change(found: Row, old: Resource, asked: Resource, document: Document, more: Mapping[str, Any]) -> Plan:
     """Plan the change of what is there already; raises Conflict for what cannot change."""
     fields = differences(old.spec, asked.spec)
     if not found.update:
@@ -343,8 +512,14 @@ def _change(found: Row, old: Resource, asked: Resource, document: Document) -> P
         hint = "Delete it first, or give this one another name."
         raise Conflict(what, where=Where(field=fields[0] if fields else "spec"), hint=hint)
     change = _function(found.update)
-    change(asked, dry=True)
-    return lambda: Applied(change(asked), "configured", document.notes)
+    change(asked, dry=True, **more)
+
+    def carry_out() -> Applied:
+        after = change(asked, **more)
+        unchanged = found.serves and (old.spec, old.annotations) == (after.spec, after.annotations)
+        return Applied(after, "unchanged" if unchanged else "configured", document.notes)
+
+    return carry_out
 
 
 def _carry_out(document: Document, plan: Plan) -> Applied:

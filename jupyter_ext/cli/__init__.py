@@ -37,17 +37,40 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _call(command: str, args: object) -> int:
     from jupyter_ext.errors import KubeflowError
 
-    from . import anything, commands, jobs, models, running, schedules
+    from . import (
+        anything,
+        commands,
+        doctor,
+        hub,
+        jobs,
+        mcp,
+        models,
+        profiles,
+        running,
+        schedules,
+        secrets,
+        serving,
+        spark,
+    )
 
     functions = {
         **running.COMMANDS,
         **commands.COMMANDS,
         **schedules.COMMANDS,
+        **secrets.COMMANDS,
         **anything.COMMANDS,
         **jobs.COMMANDS,
         **models.COMMANDS,
+        **serving.COMMANDS,
+        **spark.COMMANDS,
+        **profiles.COMMANDS,
+        **doctor.COMMANDS,
+        **mcp.COMMANDS,
+        **hub.COMMANDS,
     }
     try:
+        if (context := getattr(args, "in_context", None)) or getattr(args, "in_namespace", None):
+            _use(context, getattr(args, "in_namespace", None) or "")
         return functions[command](args)
     except KubeflowError as error:
         if getattr(args, "json", False):
@@ -62,6 +85,17 @@ def _call(command: str, args: object) -> int:
         sys.stdout.flush()
         sys.stderr.write(f"jupyter kf {command}: {error}\n")
         return 2 if 400 <= error.status < 500 else 1
+
+
+def _use(context: str | None, namespace: str) -> None:
+    """Let this command be about another cluster or namespace. Raises Unavailable, Invalid."""
+    from jupyter_ext.cluster import discover
+
+    if context is None:  # another namespace of the cluster that is used
+        place = discover.place()
+        inside = discover.IN_CLUSTER if place.kind == "kubernetes" else discover.LOCAL
+        context = place.context or inside
+    discover.use(context, namespace)
 
 
 def error_object(error: Exception) -> dict[str, object]:

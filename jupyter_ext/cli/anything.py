@@ -57,14 +57,16 @@ def _texts(files: Sequence[str]) -> Iterator[str | Path]:
 
 def _conclude(ended: Sequence[Resource], args: Namespace) -> int:
     """Say how those that were waited for ended; 1 if one did not succeed."""
+    from jupyter_ext import resources
+
     for resource in ended:
         if not args.json:
             took = seconds(resource.status.get("seconds"))
             say(f"{resource.kind.lower()}/{resource.name} {resource.phase}  {took}".rstrip())
-            if resource.phase != "SUCCEEDED" and resource.reason:
+            if not resources.good(resource) and resource.reason:
                 sys.stdout.flush()
                 sys.stderr.write(f"jupyter kf: {resource.reason}\n")
-    return 0 if all(resource.phase == "SUCCEEDED" for resource in ended) else 1
+    return 0 if all(resources.good(resource) for resource in ended) else 1
 
 
 def references(words: Sequence[str]) -> tuple[str | None, list[str]]:
@@ -136,6 +138,27 @@ def describe(args: Namespace) -> int:
     return 0
 
 
+def events(args: Namespace) -> int:
+    """``jupyter kf events``."""
+    from jupyter_ext import resources
+
+    found = {name: resources.events(name) for name in references(args.what)[1]}
+    if not found:
+        raise Invalid("events of what?", hint="Name it, for example: jupyter kf events trainjob/mnist")
+    if args.json:
+        as_json(
+            {"events": [{"of": name, **event.to_dict()} for name, each in found.items() for event in each]}
+        )
+        return 0
+    rows = [
+        (event.time[:19], event.type, event.reason, one_line(event.message, 300))
+        for each in found.values()
+        for event in each
+    ]
+    say(table(rows, head=("TIME", "TYPE", "REASON", "WHAT")) if rows else "Nothing that is still known.")
+    return 0
+
+
 def wait(args: Namespace) -> int:
     """``jupyter kf wait``."""
     from jupyter_ext import resources
@@ -179,7 +202,7 @@ def resume(reference: str, args: Namespace) -> int:
 
     how = {"trials": args.trials} if args.trials else {}
     made = resources.resume(reference, **how)
-    if isinstance(made, Resource) or not hasattr(made, "logs"):
+    if isinstance(made, Resource) or not hasattr(made, "logs") or hasattr(made, "traffic"):
         say(f"{reference} goes on.")
         return 0
     from .jobs import follow
@@ -218,6 +241,7 @@ COMMANDS: dict[str, Callable[[Any], int]] = {
     "apply": apply,
     "get": get,
     "describe": describe,
+    "events": events,
     "wait": wait,
     "delete": delete,
 }

@@ -23,9 +23,10 @@ def check(args: Namespace) -> int:
     if args.json:
         as_json(pipeline.to_dict(sources=False))
         return 2 if pipeline.errors else 0
-    say(
-        f"{pipeline.name}: {len(pipeline.steps)} steps, read from {pipeline.grammar}, in {pipeline.order} order"
-    )
+    how = f"read from {pipeline.grammar}, in {pipeline.order} order"
+    if pipeline.metadata.get("format") == "kfp":
+        how = f"made by {pipeline.metadata.get('sdk') or 'somebody'}"
+    say(f"{pipeline.name}: {len(pipeline.steps)} steps, {how}")
     after = {step.name: ", ".join(pipeline.parents(step.name)) for step in pipeline.steps}
     rows = [(f"  {step.name}", after[step.name] and f"after {after[step.name]}") for step in pipeline.steps]
     say(table(rows))
@@ -41,6 +42,17 @@ def compile_(args: Namespace) -> int:
 
     text = pipelines.compile(args.file, args.output, parameters=read_parameters(args.parameters))
     say(f"Written: {args.output}" if args.output else text.rstrip("\n"))
+    return 0
+
+
+def convert(args: Namespace) -> int:
+    """``jupyter kf convert``."""
+    from jupyter_ext import pipelines
+
+    found = pipelines.convert(args.file, args.output)
+    say(f"Written: {found.path}")
+    for note in found.notes:
+        say(f"  {note}")
     return 0
 
 
@@ -145,6 +157,12 @@ def compare(args: Namespace) -> int:
     """``jupyter kf compare``."""
     from jupyter_ext import pipelines
 
+    from . import serving
+
+    if endpoint := serving.one(args.runs):
+        return serving.compare(endpoint, args)
+    if args.metric or args.against or args.since:
+        raise Invalid("only the variants of an endpoint are compared by --metric, --against and --since")
     found = pipelines.compare(args.runs)
     if args.json:
         as_json(found.to_dict())
@@ -158,10 +176,13 @@ def export(args: Namespace) -> int:
     if other := anything.of_another_kind(args.run):
         return _export_manifest(other, args.output)
     run = newest(args.run)
-    output = args.output or f"{run.name}.ipynb"
-    writable(output, (".ipynb", ".zip"))
+    kind = ".yaml" if run.compiled else ".ipynb"
+    output = args.output or f"{run.name}{kind}"
+    writable(output, (kind, ".zip"))
     if output.endswith(".zip"):
         run.export(output)
+    elif run.compiled:
+        Path(output).write_text(run.yaml(), encoding="utf-8")
     else:
         write_notebook(Path(output), run.executed())
     say(f"Written: {output}")
@@ -199,35 +220,30 @@ def gc(args: Namespace) -> int:
     report = pipelines.gc(dry_run=args.dry_run)
     if args.json:
         as_json(
-            {"removed": report.removed, "bytes": report.bytes, "kept": report.kept, "dryRun": args.dry_run}
+            {
+                "removed": report.removed,
+                "bytes": report.bytes,
+                "kept": report.kept,
+                "environments": report.environments,
+                "environmentsKept": report.environments_kept,
+                "dryRun": args.dry_run,
+            }
         )
         return 0
     from jupyter_ext.cluster.resource import say_memory
 
     would = "would be removed" if args.dry_run else "removed"
-    say(f"{report.removed} stored values {would}, {say_memory(report.bytes)}; {report.kept} are in use.")
+    counts = f"{report.removed} stored values" + (
+        f" and {report.environments} environments" if report.environments or report.environments_kept else ""
+    )
+    say(f"{counts} {would}, {say_memory(report.bytes)}; {report.kept + report.environments_kept} are in use.")
     return 0
-
-
-def doctor(args: Namespace) -> int:
-    """``jupyter kf doctor``: 1 if something that is needed does not work."""
-    from jupyter_ext.cluster.discover import doctor as examine
-
-    report = examine()
-    if args.json:
-        as_json(report.to_dict())
-    else:
-        for found in report.checks:
-            mark = "ok  " if found.ok else "FAIL" if found.required else "note"
-            say(f"{mark}  {found.name}: {found.detail}")
-            if not found.ok and found.fix:
-                say(f"      {found.fix}")
-    return 0 if report.ok else 1
 
 
 COMMANDS: dict[str, Callable[[Any], int]] = {
     "check": check,
     "compile": compile_,
+    "convert": convert,
     "runs": runs,
     "show": show,
     "logs": logs,
@@ -236,5 +252,4 @@ COMMANDS: dict[str, Callable[[Any], int]] = {
     "export": export,
     "open": open_,
     "gc": gc,
-    "doctor": doctor,
 }

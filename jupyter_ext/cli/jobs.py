@@ -199,11 +199,15 @@ def _trials(status: Mapping[str, Any]) -> list[str]:
 
 def _conclude(resource: Resource) -> None:
     """Say what became of it."""
+    from jupyter_ext.registry.made import sentence
+
     status = resource.status
     took = seconds(status.get("seconds")) or "no time"
     say(f"{resource.phase} in {took}")
     for name, value in (status.get("metrics") or {}).items():
         say(f"  {name} = {number(value)}")
+    if told := sentence(status.get("registered")):
+        say(told)
     if resource.kind != "Experiment":
         return
     say("  " + ", ".join(part for part in _trials(status) if not part.startswith("best")))

@@ -7,10 +7,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from . import grammar
+
 if TYPE_CHECKING:
     from jupyter_ext.registry import Model, Version
 
-    _Commands = argparse._SubParsersAction[argparse.ArgumentParser]  # noqa: SLF001 - argparse names it no other way
+    from .grammar import Commands
 
 _FILTER = """a filter is for example
   name LIKE 'iris%' AND owner = 'ada'
@@ -18,10 +20,10 @@ and with --versions, where metrics, parameters and lineage can be compared too,
   accuracy > 0.9 AND lineage.run = 'flights-7'"""
 
 
-def parser(commands: _Commands) -> None:
+def parser(commands: Commands) -> None:
     """What may be typed after these commands."""
-    _register(_add(commands, "register", "register a model: a file, a folder or an address"))
-    models = _add(commands, "models", "list registered models, or show one", epilog=_FILTER)
+    _register(grammar.add(commands, "register", "register a model: a file, a folder or an address"))
+    models = grammar.add(commands, "models", "list registered models, or show one", epilog=_FILTER)
     models.add_argument(
         "model", metavar="NAME[@ALIAS|:VERSION]", nargs="?", help="show this one instead of a list"
     )
@@ -29,20 +31,10 @@ def parser(commands: _Commands) -> None:
     models.add_argument("--versions", action="store_true", help="list versions, not models")
     models.add_argument("--limit", type=_count, default=50, help="greatest number listed (default: 50)")
     models.add_argument("--archived", action="store_true", help="also what is archived")
-    models.add_argument("--json", action="store_true", help="print JSON")
-    server = _add(commands, "registry", "run a model registry for others to use")
+    grammar.json(models)
+    server = grammar.add(commands, "registry", "run a model registry for others to use")
     verbs = server.add_subparsers(dest="verb", metavar="VERB", required=True)
     _serve(verbs)
-
-
-def _add(commands: _Commands, name: str, about: str, epilog: str | None = None) -> argparse.ArgumentParser:
-    return commands.add_parser(
-        name,
-        help=about,
-        description=about[0].upper() + about[1:] + ".",
-        epilog=epilog,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
 
 
 def _register(register: argparse.ArgumentParser) -> None:
@@ -56,6 +48,13 @@ def _register(register: argparse.ArgumentParser) -> None:
         "--metric", action="append", default=[], metavar="NAME=NUMBER", help="a metric (repeat for more)"
     )
     register.add_argument(
+        "--param",
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="what it was trained with (repeat for more)",
+    )
+    register.add_argument(
         "--data",
         action="append",
         default=[],
@@ -67,10 +66,10 @@ def _register(register: argparse.ArgumentParser) -> None:
         metavar="URL",
         help="put the files there, for example s3://bucket/models (default: this profile)",
     )
-    register.add_argument("--json", action="store_true", help="print JSON")
+    grammar.json(register)
 
 
-def _serve(verbs: _Commands) -> None:
+def _serve(verbs: Commands) -> None:
     serve = verbs.add_parser(
         "serve", help="answer the Kubeflow Model Registry's REST API, v1 and v1alpha3, until stopped"
     )
@@ -112,6 +111,7 @@ def register(args: argparse.Namespace) -> int:
         description=args.description,
         format=args.format,
         metrics={name: _number(text) for name, text in _pairs(args.metric, "--metric")},
+        parameters={name: _literal(text) for name, text in _pairs(args.param, "--param")},
         data=dict(_pairs(args.data, "--data")) or None,
         to=args.to,
     )
@@ -133,6 +133,12 @@ def _pairs(given: list[str], option: str) -> list[tuple[str, str]]:
             raise Invalid(f"{option} {text!r} is not NAME=VALUE")
         found.append((name, value))
     return found
+
+
+def _literal(text: str) -> object:
+    from jupyter_ext.registry.forms import literal
+
+    return literal(text)
 
 
 def _number(text: str) -> float:

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING
 from jupyter_ext.training.options import count
 from jupyter_ext.training.options import seconds as duration
 
-from . import models
+from . import doctor, grammar, hub, mcp, models, profiles, secrets, serving, spark
 
 if TYPE_CHECKING:
-    _Commands = argparse._SubParsersAction[argparse.ArgumentParser]  # noqa: SLF001 - argparse names it no other way
+    from .grammar import Commands
 
-_ABOUT = "Run notebooks as pipelines, train, tune, and see what became of it."
+_ABOUT = "Run notebooks as pipelines, train, tune, serve, and see what became of it."
 _EXIT = """exit status: 0 it SUCCEEDED (or the command did its work), 1 it did not,
 2 wrong usage or input, 130 stopped with Ctrl-C
 
@@ -39,7 +39,10 @@ def parse(argv: Sequence[str] | None = None) -> argparse.Namespace:
 def build() -> argparse.ArgumentParser:
     """The whole grammar."""
     parser = argparse.ArgumentParser(
-        prog="jupyter kf", description=_ABOUT, epilog=_EXIT, formatter_class=_FORM
+        prog="jupyter kf",
+        description=_ABOUT,
+        epilog=_EXIT,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--version", action="store_true", help="show the version and leave")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=False)
@@ -50,21 +53,13 @@ def build() -> argparse.ArgumentParser:
     _changing(commands)
     _schedules(commands)
     models.parser(commands)
+    serving.parser(commands)
+    spark.parser(commands)
+    secrets.parser(commands)
+    profiles.parser(commands)
+    hub.parser(commands)
+    mcp.parser(commands)
     return parser
-
-
-_FORM = argparse.RawDescriptionHelpFormatter
-
-
-def _add(commands: _Commands, name: str, about: str, epilog: str | None = None) -> argparse.ArgumentParser:
-    description = about[0].upper() + about[1:] + "."
-    return commands.add_parser(
-        name, help=about, description=description, formatter_class=_FORM, epilog=epilog
-    )
-
-
-def _json(parser: argparse.ArgumentParser, what: str = "print JSON") -> None:
-    parser.add_argument("--json", action="store_true", help=what)
 
 
 def _waiting(parser: argparse.ArgumentParser) -> None:
@@ -72,7 +67,7 @@ def _waiting(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--output", metavar="EXECUTED.ipynb", help="write the notebook as executed, also if it failed"
     )
-    _json(parser, "print one JSON object about the finished run")
+    grammar.json(parser, "print one JSON object about the finished run")
 
 
 def _parameters(parser: argparse.ArgumentParser) -> None:
@@ -91,9 +86,13 @@ def _run_name(parser: argparse.ArgumentParser, *, any_kind: bool = False) -> Non
     parser.add_argument("run", metavar="NAME" if any_kind else "RUN", nargs="?", help=about)
 
 
-def _running(commands: _Commands) -> None:
-    run = _add(commands, "run", "run a notebook as a pipeline", epilog=_EXIT)
-    run.add_argument("file", metavar="FILE", help=".ipynb, or .py with percent cells")
+def _running(commands: Commands) -> None:
+    run = grammar.add(commands, "run", "run a notebook as a pipeline", epilog=_EXIT)
+    run.add_argument(
+        "file",
+        metavar="FILE",
+        help=".ipynb, .py with percent cells, a compiled KFP pipeline (.yaml), or Elyra's (.pipeline)",
+    )
     _parameters(run)
     run.add_argument(
         "--from",
@@ -112,8 +111,13 @@ def _running(commands: _Commands) -> None:
         metavar="STEP:RESOURCE:AMOUNT",
         help="what a step may use in this run, for example train:memory:4Gi (repeat for more)",
     )
+    run.add_argument(
+        "--register",
+        metavar="MODEL[@ALIAS][=VALUE]",
+        help="register a value of the notebook as this model when the run has succeeded (default: `model`)",
+    )
     _waiting(run)
-    resume = _add(
+    resume = grammar.add(
         commands,
         "resume",
         "go on from a run's failed step, a job's checkpoint, with an experiment",
@@ -122,7 +126,7 @@ def _running(commands: _Commands) -> None:
     _run_name(resume, any_kind=True)
     resume.add_argument("--trials", type=count, metavar="N", help="so many more trials, of an experiment")
     _waiting(resume)
-    rerun = _add(
+    rerun = grammar.add(
         commands,
         "rerun",
         "run the notebook of a run again, as it was, with the same parameters",
@@ -131,9 +135,9 @@ def _running(commands: _Commands) -> None:
     _run_name(rerun)
     rerun.add_argument("--from", dest="start", metavar="STEP", help="run from this step on")
     _waiting(rerun)
-    reproduce = _add(commands, "reproduce", "run again as recorded, and compare every output")
+    reproduce = grammar.add(commands, "reproduce", "run again as recorded, and compare every output")
     _run_name(reproduce)
-    _json(reproduce)
+    grammar.json(reproduce)
 
 
 def _whole(text: str) -> int:
@@ -142,7 +146,7 @@ def _whole(text: str) -> int:
     return int(text)
 
 
-def _jobs(commands: _Commands) -> None:
+def _jobs(commands: Commands) -> None:
     from jupyter_ext.training import options as training
     from jupyter_ext.tuning import options as tuning
 
@@ -151,13 +155,13 @@ def _jobs(commands: _Commands) -> None:
         "tune": "try a script, or one function of it, with many parameters",
     }
     for name, found in (("train", training.OPTIONS), ("tune", tuning.OPTIONS)):
-        parser = _add(commands, name, about[name], epilog=_FILES[name] + "\n\n" + _EXIT)
+        parser = grammar.add(commands, name, about[name], epilog=_FILES[name] + "\n\n" + _EXIT)
         parser.add_argument("file", metavar="FILE", help=_FILE[name])
         parser.add_argument("--function", metavar="NAME", help="call this function of the file")
         for option in found:
             parser.add_argument(*option.words, **option.settings)
         parser.add_argument("--no-wait", action="store_true", help="start it and leave; it goes on by itself")
-        _json(parser, "print one JSON object about the end")
+        grammar.json(parser, "print one JSON object about the end")
 
 
 _FILE = {"train": "a .py file", "tune": "a .py file, or a notebook whose parameters are tuned"}
@@ -171,17 +175,21 @@ as loss=0.3.""",
 }
 
 
-def _anything(commands: _Commands) -> None:
-    apply = _add(
-        commands, "apply", "start what a YAML file describes: TrainJob, Experiment, TFJob, …", epilog=_EXIT
+def _anything(commands: Commands) -> None:
+    apply = grammar.add(
+        commands,
+        "apply",
+        "start what a YAML file describes: TrainJob, Experiment, InferenceService, …",
+        epilog=_EXIT,
     )
     apply.add_argument(
         "-f", "--filename", action="append", required=True, dest="files", metavar="FILE",
         help="file or folder, - for standard input (repeat for more)",
     )  # fmt: skip
     apply.add_argument("--wait", action="store_true", help="wait until all have ended")
-    _json(apply)
-    get = _add(commands, "get", "list what there is, newest first, or show what is named")
+    grammar.place(apply)
+    grammar.json(apply)
+    get = grammar.add(commands, "get", "list what there is, newest first, or show what is named")
     get.add_argument(
         "what", metavar="KIND|NAME", nargs="*", help="kind, kind/name, kind name…, or name (default: all)"
     )
@@ -190,63 +198,84 @@ def _anything(commands: _Commands) -> None:
     get.add_argument(
         "-o", "--output", dest="format", choices=("json", "yaml", "name"), help="form of the answer"
     )
-    _json(get)
-    describe = _add(commands, "describe", "all that is known about what is named, and what happened to it")
+    grammar.place(get)
+    grammar.json(get)
+    describe = grammar.add(
+        commands, "describe", "all that is known about what is named, and what happened to it"
+    )
     describe.add_argument("what", metavar="NAME", nargs="+", help="kind/name, kind name…, or name")
-    _json(describe)
-    wait = _add(commands, "wait", "wait until what is named has ended", epilog=_EXIT)
+    grammar.place(describe)
+    grammar.json(describe)
+    events = grammar.add(commands, "events", "what happened to what is named, oldest first")
+    events.add_argument("what", metavar="NAME", nargs="+", help="kind/name, kind name…, or name")
+    grammar.place(events)
+    grammar.json(events)
+    wait = grammar.add(commands, "wait", "wait until what is named has ended, or serves", epilog=_EXIT)
     wait.add_argument("what", metavar="NAME", nargs="+", help="kind/name, kind name…, or name")
     wait.add_argument(
         "--timeout", type=duration, metavar="TIME", help="wait at most so long, for example 90 or 10m"
     )
-    _json(wait)
+    grammar.place(wait)
+    grammar.json(wait)
 
 
-def _looking(commands: _Commands) -> None:
-    check = _add(commands, "check", "show the pipeline that a notebook is, and its problems")
+def _looking(commands: Commands) -> None:
+    check = grammar.add(commands, "check", "show the pipeline that a notebook is, and its problems")
     check.add_argument("file", metavar="FILE")
-    _json(check)
-    compile_ = _add(commands, "compile", "write the notebook as a Kubeflow pipeline (IR YAML)")
+    grammar.json(check)
+    compile_ = grammar.add(commands, "compile", "write the notebook as a Kubeflow pipeline (IR YAML)")
     compile_.add_argument("file", metavar="FILE")
     compile_.add_argument(
         "-o", "--output", metavar="OUT.yaml", help="file to write (default: standard output)"
     )
     _parameters(compile_)
-    runs = _add(commands, "runs", "list runs, newest first")
+    convert = grammar.add(commands, "convert", "write an Elyra pipeline as a notebook, or as Kubeflow's YAML")
+    convert.add_argument("file", metavar="FILE.pipeline")
+    convert.add_argument(
+        "-o", "--output", metavar="OUT.ipynb", help="file to write, .ipynb or .yaml (default: beside it)"
+    )
+    runs = grammar.add(commands, "runs", "list runs, newest first")
     runs.add_argument("--limit", type=count, default=20, help="greatest number of runs (default: 20)")
     runs.add_argument("--state", help="only in this state, for example FAILED")
     runs.add_argument("--pipeline", help="only of this pipeline (name of the notebook)")
-    _json(runs)
-    show = _add(commands, "show", "show one run: steps, metrics, error")
+    grammar.json(runs)
+    show = grammar.add(commands, "show", "show one run: steps, metrics, error")
     _run_name(show, any_kind=True)
-    _json(show)
-    logs = _add(commands, "logs", "show what a run, a job or a trial printed")
+    grammar.json(show)
+    logs = grammar.add(commands, "logs", "show what a run, a job or a trial printed")
     _run_name(logs, any_kind=True)
     logs.add_argument(
-        "step", metavar="PART", nargs="?", help="only this step, or part of a job such as rank-0"
+        "step",
+        metavar="PART",
+        nargs="?",
+        help="only this step, part of a job such as rank-0, or variant of an endpoint",
     )
     logs.add_argument(
         "--rank", type=_whole, metavar="N", help="only this rank of a job (default: all, interleaved)"
     )
     logs.add_argument("-f", "--follow", action="store_true", help="go on until it ends")
     logs.add_argument("--tail", type=count, metavar="LINES", help="only so many of the last lines")
-    compare = _add(commands, "compare", "show what differs between runs")
-    compare.add_argument("runs", metavar="RUN", nargs="+", help="two to ten names of runs")
-    _json(compare)
-    open_ = _add(commands, "open", "code that loads a (failed) step's inputs in a live kernel")
+    grammar.place(logs)
+    compare = grammar.add(
+        commands, "compare", "show what differs between runs, or between the variants of an endpoint"
+    )
+    compare.add_argument("runs", metavar="NAME", nargs="+", help="two to ten names of runs, or one endpoint")
+    serving.comparing(compare)
+    grammar.json(compare)
+    open_ = grammar.add(commands, "open", "code that loads a (failed) step's inputs in a live kernel")
     _run_name(open_)
     open_.add_argument("step", metavar="STEP", nargs="?", help="default: the failed step")
     open_.add_argument(
         "-o", "--output", metavar="DEBUG.ipynb", help="write a notebook with that code in place instead"
     )
-    doctor = _add(commands, "doctor", "check everything that is needed, with a fix for each problem")
-    _json(doctor)
+    doctor.parser(commands)
 
 
-def _changing(commands: _Commands) -> None:
-    stop = _add(commands, "stop", "stop a run, job or experiment and everything it started")
+def _changing(commands: Commands) -> None:
+    stop = grammar.add(commands, "stop", "stop a run, job, experiment or endpoint and everything it started")
     _run_name(stop, any_kind=True)
-    export = _add(
+    grammar.place(stop)
+    export = grammar.add(
         commands,
         "export",
         "write a run's notebook as executed or all of the run, or the YAML of a job or experiment",
@@ -258,7 +287,9 @@ def _changing(commands: _Commands) -> None:
         metavar="FILE",
         help="RUN.ipynb (the default), or RUN.zip with record, logs and values; NAME.yaml of others",
     )
-    delete = _add(commands, "delete", "stop and delete what is named, with its logs and all that it owns")
+    delete = grammar.add(
+        commands, "delete", "stop and delete what is named, with its logs and all that it owns"
+    )
     delete.add_argument("what", metavar="NAME", nargs="*", help="name, kind/name, or kind name…")
     delete.add_argument(
         "-f",
@@ -269,15 +300,16 @@ def _changing(commands: _Commands) -> None:
         metavar="FILE",
         help="what a YAML file names",
     )
-    gc = _add(commands, "gc", "remove stored values that nothing refers to any more")
+    grammar.place(delete)
+    gc = grammar.add(commands, "gc", "remove stored values that nothing refers to any more")
     gc.add_argument("--dry-run", action="store_true", help="only say what would be removed")
-    _json(gc)
+    grammar.json(gc)
 
 
-def _schedules(commands: _Commands) -> None:
-    schedule = _add(commands, "schedule", "run a notebook at certain times")
+def _schedules(commands: Commands) -> None:
+    schedule = grammar.add(commands, "schedule", "run a notebook at certain times")
     actions = schedule.add_subparsers(dest="action", metavar="ACTION", required=True)
-    add = _add(actions, "add", "start runs at the times of a cron expression")
+    add = grammar.add(actions, "add", "start runs at the times of a cron expression")
     add.add_argument("file", metavar="FILE")
     add.add_argument("--cron", required=True, help='five fields, for example "0 6 * * 1-5"')
     add.add_argument("--name", help="name of the schedule")
@@ -286,12 +318,14 @@ def _schedules(commands: _Commands) -> None:
         "--catchup", action="store_true", help="make up for times missed while the machine was off"
     )
     _parameters(add)
-    _json(add)
-    _json(_add(actions, "list", "list schedules"))
+    grammar.json(add)
+    grammar.json(grammar.add(actions, "list", "list schedules"))
     for name, about in (
         ("pause", "start no more runs"),
         ("resume", "start runs again"),
         ("run", "start a run of it now"),
         ("delete", "delete a schedule; its runs stay"),
     ):
-        _add(actions, name, about).add_argument("schedule", metavar="SCHEDULE", help="name of the schedule")
+        grammar.add(actions, name, about).add_argument(
+            "schedule", metavar="SCHEDULE", help="name of the schedule"
+        )

@@ -35,9 +35,12 @@ def newest(name: str | None) -> Run:
 def run(args: Namespace) -> int:
     """``jupyter kf run``."""
     from jupyter_ext import pipelines
-    from jupyter_ext.pipelines.snippets import read_limits, read_parameters
+    from jupyter_ext.pipelines.compiled.reading import is_compiled
+    from jupyter_ext.pipelines.snippets import read_limits, read_parameters, read_register
 
     writable(args.output)
+    if args.output and is_compiled(args.file):
+        raise Invalid("a compiled pipeline has no notebook to write", where=Where(field="--output"))
     started = pipelines.run(
         args.file,
         parameters=read_parameters(args.parameters),
@@ -45,6 +48,7 @@ def run(args: Namespace) -> int:
         only=args.only,
         cache=not args.no_cache,
         resources=read_limits(args.limit),
+        register=read_register(args.register),
     )
     return follow(started, args)
 
@@ -127,6 +131,8 @@ def _why(run: Run) -> str:
 
 def _conclude(run: Run, output: str | None) -> None:
     """Say what became of the run."""
+    from jupyter_ext.registry.made import sentence
+
     resource = run.resource
     steps = [step for step in resource.status.get("steps", ()) if not step.get("parent")]
     cached = sum(bool(step.get("cached")) for step in steps)
@@ -134,6 +140,8 @@ def _conclude(run: Run, output: str | None) -> None:
     say(f"{resource.phase} in {seconds(resource.status.get('seconds')) or 'no time'}  ({counts})")
     if metrics := resource.status.get("metrics"):
         say(table((f"  {name}", number(value)) for name, value in metrics.items()))
+    if told := sentence(resource.status.get("registered")):
+        say(told)
     if output:
         say(f"Executed notebook: {output}")
 

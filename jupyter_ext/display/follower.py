@@ -33,12 +33,16 @@ class Handle(Protocol):
 
 
 class Follower:
-    """Calls ``told`` with the resource whenever it changed, at most every ``interval`` seconds."""
+    """Calls ``told`` with the resource whenever it changed, at most every ``interval`` seconds.
 
-    def __init__(self, handle: Handle, told: Told, interval: float) -> None:
+    ``always``: at each interval, and until the resource is deleted.
+    """
+
+    def __init__(self, handle: Handle, told: Told, interval: float, *, always: bool = False) -> None:
         self._handle = handle
         self._told = told
         self._interval = interval
+        self._always = always
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._follow, name=f"follow-{handle.name}", daemon=True)
 
@@ -66,9 +70,9 @@ class Follower:
                 # The store may be locked for a moment; a view that stops for ever would be worse.
                 self._stopped.wait(self._interval)
                 continue
-            if resource.resource_version != version:
+            if self._always or resource.resource_version != version:
                 version = resource.resource_version
                 self._told(resource)
-            if resource.resting:
+            if resource.finished or (resource.resting and not self._always):
                 return
             self._stopped.wait(self._interval)

@@ -73,7 +73,8 @@ class Picture:
     """How one kind is shown. ``actions`` are what can be done in its state, as (verb, words on the button).
 
     ``act`` does what a button asks for; what else it is told it ignores. ``clip`` is what the action ``copy``
-    puts into the clipboard, in the browser.
+    puts into the clipboard, in the browser. ``every``: seconds after which it is drawn again although the resource is
+    the same, for what never rests and is shown as long as it is there.
     """
 
     text: Callable[[Resource], str]
@@ -81,6 +82,7 @@ class Picture:
     actions: Callable[[Resource], Sequence[Action]]
     act: Callable[[Any, str], None]
     clip: Callable[[Resource], str] = lambda _: ""
+    every: float | None = None
 
     def static(self, resource: Resource) -> dict[str, str]:
         """Give it without life: text and HTML."""
@@ -154,7 +156,8 @@ def show(handle: Handle, picture: Picture) -> Follower | None:
         else:
             shown.update(picture.static(now), raw=True)
 
-    follower = Follower(handle, told, REDRAWN if widget is None else LIVE).start()
+    interval = REDRAWN if widget is None else LIVE
+    follower = Follower(handle, told, picture.every or interval, always=picture.every is not None).start()
     if widget is not None:
         widget.follower = follower
     return follower

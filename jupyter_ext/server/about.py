@@ -13,7 +13,20 @@ from tornado import web
 import jupyter_ext
 
 from . import access
+from .fields import Field
 from .handler import KubeflowHandler, Operation, operation
+
+EXAMINED = (
+    Field(
+        "cluster",
+        "boolean",
+        "The Kubernetes cluster of the server's kubeconfig, not this machine.",
+        default=False,
+    ),
+    Field("context", "string", "Another context of the kubeconfig.", limit=253),
+    Field("namespace", "string", "Look into this namespace only.", default="", limit=63),
+    Field("hub", "string", "The Hub's service account, as namespace/name.", default="", limit=127),
+)
 
 
 class StatusHandler(KubeflowHandler):
@@ -31,17 +44,22 @@ class DoctorHandler(KubeflowHandler):
 
     @web.authenticated
     @authorized("read", "kubeflow")
-    @operation(Operation("Check everything that is needed; each finding has a fix.", "read"))
+    @operation(
+        Operation(
+            "Check everything that is needed, here or in a cluster; each finding has a fix.", "read", EXAMINED
+        )
+    )
     async def get(self) -> None:
-        self.reply(await self.blocking(self.report))
+        self.reply(await self.blocking(self.report, **self.query(EXAMINED)))
 
     @staticmethod
-    def report() -> dict[str, Any]:
+    def report(cluster: bool, context: str | None, namespace: str, hub: str) -> dict[str, Any]:
         """Examine in a thread."""
         from jupyter_ext.cluster.discover import doctor
 
-        report: dict[str, Any] = doctor().to_dict()
-        return report
+        if cluster:
+            return doctor(cluster=True, context=context, namespace=namespace, hub=hub).to_dict()
+        return doctor().to_dict()
 
 
 class OpenApiHandler(KubeflowHandler):

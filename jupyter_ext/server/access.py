@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from jupyter_ext.cluster.answers import ResourceList
+    from jupyter_ext.cluster.base import Cluster
     from jupyter_ext.cluster.local import LocalCluster
     from jupyter_ext.cluster.resource import Resource
     from jupyter_ext.pipelines import Run
@@ -24,9 +28,23 @@ def version() -> int:
     return cluster().resource_version()
 
 
+def holder(kind: str) -> Cluster:
+    """Give the cluster that has the resources of a kind; raises Unavailable where that does not answer."""
+    from jupyter_ext.cluster.discover import holder
+
+    return holder(kind)
+
+
+def listed(kind: str) -> Callable[..., ResourceList]:
+    """Give what lists a kind, without heavy parts."""
+    return partial(holder(kind).list, kind, summary=True)
+
+
 def resource(kind: str, name: str) -> Resource:
-    """Give one resource; raises NotFound."""
-    return cluster().get(kind, name)
+    """Give one resource, with what is known beyond its status where a cluster has it; raises NotFound."""
+    from jupyter_ext import resources
+
+    return resources.shown(holder(kind).get(kind, name))
 
 
 def run(name: str) -> Run:
@@ -37,14 +55,27 @@ def run(name: str) -> Run:
 
 
 WORK = ("Run", "TrainJob", "Experiment", "TFJob", "PyTorchJob", "XGBoostJob")
-"""Kinds that keep the machine busy."""
+"""Kinds that keep the machine busy as long as they run."""
+ASKED = 300.0
+"""Seconds for which an endpoint keeps it busy after a request: one that nobody asks is no reason to stay."""
 
 
 def busy() -> bool:
     """Whether anything is going on."""
     phases = ("PENDING", "RUNNING", "CANCELING")
     here = cluster()
-    return any(len(here.list(kind, phase=phases, limit=1, summary=True)) for kind in WORK)
+    return any(len(here.list(kind, phase=phases, limit=1, summary=True)) for kind in WORK) or _asked(here)
+
+
+def _asked(here: LocalCluster) -> bool:
+    """Whether somebody has asked an endpoint something lately."""
+    found = here.list("InferenceService", phase="RUNNING", limit=100, summary=True)
+    if not found:
+        return False
+    from jupyter_ext.serving import traffic
+
+    log, since = traffic.of(here), time.time() - ASKED
+    return any((log.last_request(resource.uid) or 0.0) > since for resource in found)
 
 
 def tick() -> bool:
@@ -87,20 +118,29 @@ health = Health()
 def status() -> dict[str, Any]:
     """Give what ``GET status`` answers."""
     import jupyter_ext
+    from jupyter_ext import servers
+
+    from . import clusters
 
     here = cluster()
+    used = clusters.used()
+    can = {**here.capabilities(), "servers": servers.capability(), **used.capabilities}
     machine = here.leases.machine()
+    free_cpu, free_memory = here.leases.free()
     return {
         "version": jupyter_ext.__version__,
         "cluster": {
-            "name": here.name,
-            "kind": here.kind,
-            "namespace": here.namespace,
-            "capabilities": {name: found.to_dict() for name, found in here.capabilities().items()},
+            "name": used.name or here.name,
+            "kind": used.kind,
+            "namespace": used.namespace or here.namespace,
+            "kinds": used.kinds,
+            "reason": used.reason,
+            "capabilities": {name: found.to_dict() for name, found in can.items()},
         },
         "machine": {
             "cpuMilli": machine.cpu_milli,
             "memoryBytes": machine.memory_bytes,
+            "free": {"cpuMilli": free_cpu, "memoryBytes": free_memory},
             "gpus": [
                 {"uuid": gpu.uuid, "index": gpu.index, "name": gpu.name, "memory": gpu.memory}
                 for gpu in machine.gpus

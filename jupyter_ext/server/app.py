@@ -4,17 +4,54 @@ from __future__ import annotations
 
 import asyncio
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from jupyter_server._tz import utcnow
 from jupyter_server.extension.application import ExtensionApp
 from traitlets import Float
 
 from . import access
-from .watch import SCHEMA, Watcher
+from .later import Handlers, LaterRoutes
+from .watch import SCHEMA, Teller, Watcher, event_data
+from .watch_registry import RegistryWatcher
 
 if TYPE_CHECKING:
     from jupyter_server.serverapp import ServerApp
+
+    from jupyter_ext.cluster.kube import KubeCluster
+    from jupyter_ext.cluster.kube.mirror import Mirrors
+    from jupyter_ext.cluster.resource import Resource
+
+PREFIXES: Final = ("/kubeflow/v1/", "/api/model_registry/")
+"""What is below these paths is ours."""
+
+
+def _handlers() -> Handlers:
+    from jupyter_ext.registry.mounted import handlers as registry
+
+    from .routes import routes
+
+    # The registry speaks upstream's own protocol, below a path of its own.
+    return [*((route.pattern, route.handler) for route in routes()), *registry()]
+
+
+def mirrors(teller: Teller) -> Mirrors:
+    """Copies of a cluster's resources, whose changes are told as those of this machine's are."""
+    from jupyter_ext.cluster.kube.mirror import Mirrors
+
+    def chosen(cluster: KubeCluster | None) -> None:
+        nothing = dict.fromkeys(("phase", "reason", "steps", "progress"))
+        name = cluster.name if cluster else "local"
+        teller.tell(
+            {"type": "MODIFIED", "kind": "Cluster", "name": name, "uid": "", "resourceVersion": 0, **nothing}
+        )
+
+    def shape(resource: Resource) -> Resource:
+        from jupyter_ext import resources
+
+        return resources.seen(resource)
+
+    return Mirrors(lambda change, resource: teller.tell(event_data(change, resource)), chosen, shape)
 
 
 class KubeflowServer(ExtensionApp):
@@ -27,7 +64,10 @@ class KubeflowServer(ExtensionApp):
         config=True
     )
 
-    _watcher: Watcher | None = None
+    routes: LaterRoutes
+    mirrors: Mirrors
+    """Copies of what the cluster has, where one is used."""
+    _watchers: tuple[Watcher, ...] = ()
     _ticking: asyncio.Task[None] | None = None
 
     @property
@@ -43,14 +83,9 @@ class KubeflowServer(ExtensionApp):
             bus.register_event_schema(Path(__file__).parent.parent / "events" / "resource.yaml")
 
     def initialize_handlers(self) -> None:
-        """Add the routes."""
-        from jupyter_ext.registry.mounted import handlers as registry
-
-        from .routes import routes
-
-        self.handlers.extend((route.pattern, route.handler) for route in routes())
-        # The registry speaks upstream's own protocol, below a path of its own.
-        self.handlers.extend(registry())
+        """Stand for the routes: what answers them is brought in by the first request."""
+        self.routes = LaterRoutes(self.server.web_app, _handlers)
+        self.routes.stand_for(PREFIXES)
 
     async def _start_jupyter_server_extension(self, serverapp: ServerApp) -> None:
         """Start what runs beside the requests, once the server answers them."""
@@ -59,11 +94,16 @@ class KubeflowServer(ExtensionApp):
 
     def ensure_started(self) -> None:
         """Follow the store and look after schedules; on the server's loop, more than once is once."""
-        if self._watcher is not None:
+        if self._watchers:
             return
         loop = asyncio.get_running_loop()
-        self._watcher = Watcher(loop, self._emit, self.log)
-        self._watcher.start()
+        self.mirrors = mirrors(Teller(loop, self._emit, self.log))
+        self._watchers = (
+            Watcher(loop, self._emit_local, self.log),
+            RegistryWatcher(loop, self._emit, self.log),
+        )
+        for watcher in self._watchers:
+            watcher.start()
         self._ticking = loop.create_task(self._tick_forever())
 
     async def stop_extension(self) -> None:
@@ -71,9 +111,16 @@ class KubeflowServer(ExtensionApp):
         if self._ticking is not None:
             self._ticking.cancel()
             self._ticking = None
-        if self._watcher is not None:
-            await asyncio.get_running_loop().run_in_executor(None, self._watcher.stop)
-            self._watcher = None
+        for watcher in self._watchers:
+            await asyncio.get_running_loop().run_in_executor(None, watcher.stop)
+        if self._watchers:
+            self.mirrors.stop()
+        self._watchers = ()
+
+    def _emit_local(self, data: dict[str, Any]) -> None:
+        """What this machine has of a kind that is shown from the cluster is no news."""
+        if not self.mirrors.has(data["kind"]):
+            self._emit(data)
 
     def _emit(self, data: dict[str, Any]) -> None:
         self.server.event_logger.emit(schema_id=SCHEMA, data=data)

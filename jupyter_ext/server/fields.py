@@ -8,12 +8,13 @@ from typing import Any, Literal
 
 from jupyter_ext.errors import Invalid, Where
 
-FieldType = Literal["string", "boolean", "integer", "object", "array"]
+FieldType = Literal["string", "boolean", "integer", "number", "object", "array"]
 
 _PYTHON: dict[FieldType, type | tuple[type, ...]] = {
     "string": str,
     "boolean": bool,
     "integer": int,
+    "number": (int, float),
     "object": dict,
     "array": list,
 }
@@ -24,7 +25,8 @@ class Field:
     """One member of a JSON body, or one query argument.
 
     ``limit`` is the greatest length of a string, number of members, or value of an integer.
-    ``fields`` are the members of an object whose members are fixed. A value may be of one of several types.
+    ``fields`` are the members of an object whose members are fixed. A value may be of one of several types, only one of
+    which has members.
     """
 
     name: str
@@ -42,14 +44,14 @@ class Field:
         if not any(_is(value, name) for name in self.types):
             wanted = " or ".join(_ARTICLE[name] for name in self.types)
             raise Invalid(f"{place} must be {wanted}, not {_name(value)}", where=where)
-        size = value if isinstance(value, int) else len(value)  # type: ignore[arg-type]
-        if size > self.limit or size < 0:
+        size = value if isinstance(value, int | float) else len(value)  # type: ignore[arg-type]
+        if not 0 <= size <= self.limit:
             raise Invalid(f"{place} is too large", where=where, hint=f"The limit is {self.limit}.")
         if self.choices and value not in self.choices:
             raise Invalid(
                 f"{place} cannot be {value!r}", where=where, hint=f"Choose {', '.join(self.choices)}."
             )
-        return read(self.fields, value, place + ".") if self.fields else value
+        return read(self.fields, value, place + ".") if self.fields and isinstance(value, dict) else value
 
     @property
     def types(self) -> tuple[FieldType, ...]:
@@ -64,10 +66,10 @@ class Field:
             found["enum"] = list(self.choices)
         if "array" in self.types:
             found["items"] = {}
-        if "integer" in self.types:
+        if "integer" in self.types or "number" in self.types:
             found |= {"minimum": 0, "maximum": self.limit}
         if self.fields:
-            found |= schema(self.fields)
+            found |= {**schema(self.fields), "type": kind}
         if self.default is not None:
             found["default"] = self.default
         return found
@@ -77,6 +79,7 @@ _ARTICLE: dict[FieldType, str] = {
     "string": "a string",
     "boolean": "true or false",
     "integer": "a whole number",
+    "number": "a number",
     "object": "an object",
     "array": "a list",
 }
@@ -94,7 +97,7 @@ def _name(value: object) -> str:
     if isinstance(value, bool):
         return "true or false"
     for kind, types in _PYTHON.items():
-        if isinstance(value, types):
+        if kind != "number" and isinstance(value, types):
             return _ARTICLE[kind]
     return "a number"
 
@@ -110,14 +113,18 @@ def read(fields: Iterable[Field], body: object, prefix: str = "") -> dict[str, A
         if name not in known:
             expected = ", ".join(known) or "nothing"
             raise Invalid(
-                f"{prefix}{name} is not known here", where=Where(field=name), hint=f"Known: {expected}."
+                f"{prefix}{name} is not known here",
+                where=Where(field=prefix + name),
+                hint=f"Known: {expected}.",
             )
     values = {}
     for name, field in known.items():
         value = body.get(name)
         if value is None:
             if field.required:
-                raise Invalid(f"{prefix}{name} is missing", where=Where(field=name), hint=field.about)
+                raise Invalid(
+                    f"{prefix}{name} is missing", where=Where(field=prefix + name), hint=field.about
+                )
             values[name] = field.default
         else:
             values[name] = field.read(value, prefix + name)

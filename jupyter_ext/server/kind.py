@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -36,10 +36,24 @@ class Question:
 
 
 @dataclass(frozen=True)
+class Elsewhere:
+    """Where resources are that the cluster's store does not hold.
+
+    ``version`` names the state of all of them, ``page`` answers a list (arguments as of every list), ``get`` one by its
+    name, which may have any characters.
+    """
+
+    version: Callable[[], object]
+    page: Callable[[Mapping[str, Any]], dict[str, Any]]
+    get: Callable[[str], object]
+
+
+@dataclass(frozen=True)
 class Kind:
     """One kind of resource. ``create`` gives the new resource; ``path`` in its body is already resolved.
 
-    ``draft`` says what ``create`` would do, for a form; ``logs``: whether it prints something that can be read.
+    ``draft`` says what ``create`` would do, for a form; ``logs``: whether it prints something that can be read; ``ui``:
+    whether it has a web interface of its own.
     """
 
     kind: str
@@ -51,6 +65,8 @@ class Kind:
     questions: tuple[Question, ...] = ()
     draft: Callable[[Body], object] | None = None
     logs: bool = True
+    elsewhere: Elsewhere | None = None
+    ui: bool = False
 
     @property
     def resource(self) -> str:

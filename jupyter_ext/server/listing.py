@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from .paths import server_path
 
 if TYPE_CHECKING:
-    from jupyter_ext.cluster.base import Cluster
+    from jupyter_ext.cluster.answers import ResourceList
     from jupyter_ext.cluster.resource import Resource
 
 PAGE = 50
@@ -48,12 +48,10 @@ def summary(resource: Resource, root: str | None) -> dict[str, Any]:
     return {**found, "spec": spec, "status": status}
 
 
-def page(cluster: Cluster, kind: str, query: Mapping[str, Any], root: str | None) -> dict[str, Any]:
+def page(listed: Callable[..., ResourceList], query: Mapping[str, Any], root: str | None) -> dict[str, Any]:
     """Give one page of a list, newest first. ``next`` is what the following page passes as ``before``."""
     phase = query["state"].split(",") if query["state"] else None
-    found = cluster.list(
-        kind, limit=query["limit"] or PAGE, before=query["before"], phase=phase, text=query["q"], summary=True
-    )
+    found = listed(limit=query["limit"] or PAGE, before=query["before"], phase=phase, text=query["q"])
     return {
         "items": [summary(item, root) for item in found.items],
         "resourceVersion": found.resource_version,
@@ -62,6 +60,6 @@ def page(cluster: Cluster, kind: str, query: Mapping[str, Any], root: str | None
     }
 
 
-def etag(version: int, *parts: object) -> str:
+def etag(version: object, *parts: object) -> str:
     """Name a list by the version of the store and what was asked for; no list needs to be read to compare it."""
     return f'W/"{version}-{hashlib.sha256(repr(parts).encode()).hexdigest()[:16]}"'

@@ -15,10 +15,11 @@ from jupyter_ext.errors import Invalid, Where
 from .fields import Field
 from .handler import LARGE, KubeflowHandler, Operation, operation
 from .paths import locate
+from .registering import REGISTER, asked
 from .rows_pipelines import CONTENT, OPTIONS, PARAMETERS, PATH
 
 CHECK = (PATH, CONTENT)
-CODE = (Field("path", "string", PATH.about, required=True, limit=4096), PARAMETERS, OPTIONS)
+CODE = (Field("path", "string", PATH.about, required=True, limit=4096), PARAMETERS, OPTIONS, REGISTER)
 
 
 class NotebookHandler(KubeflowHandler):
@@ -80,4 +81,4 @@ class SnippetHandler(KubeflowHandler):
         from jupyter_ext.pipelines.snippets import snippets
 
         body = self.body(CODE)
-        self.reply(snippets(body["path"], body["parameters"], body["options"]))
+        self.reply(snippets(body["path"], body["parameters"], {**body["options"], "register": asked(body)}))

@@ -14,6 +14,10 @@ from tornado import web
 from jupyter_ext.errors import Invalid, NotFound, Where
 
 _DRIVE = re.compile(r"^([A-Za-z][\w.-]*):")
+NOTEBOOKS = (".ipynb", ".py")
+ELYRA = (".pipeline",)
+COMPILED = (".yaml", ".yml", *ELYRA)
+"""Endings of pipelines that were compiled for Kubeflow."""
 
 
 @dataclass(frozen=True)
@@ -25,8 +29,10 @@ class Located:
     notebook: dict[str, Any] | None = None
 
 
-def clean(path: str) -> str:
+def clean(path: str, *, program: bool = True, endings: tuple[str, ...] = NOTEBOOKS) -> str:
     """Give a server path without drive and slashes at the ends; raises Invalid if it leaves the root.
+
+    ``program``: it must be a notebook or a Python file, or have another of these ``endings``.
 
     Real-time collaboration prefixes its paths with the drive ``RTC:``; other drives are other file systems.
     """
@@ -41,28 +47,33 @@ def clean(path: str) -> str:
     if not path or "\0" in path or "\\" in path or any(part in {"", ".", ".."} for part in parts):
         hint = "Give it relative to the server's root folder, with forward slashes."
         raise Invalid(f"{path!r} is not a path of this server", where=where, hint=hint)
-    if not path.endswith((".ipynb", ".py")):
+    if program and not path.endswith(endings):
+        if endings in (COMPILED, ELYRA):
+            hint = "Compiled pipelines are .yaml files, Elyra's are .pipeline files."
+            raise Invalid(f"{path!r} is not a compiled pipeline", where=where, hint=hint)
         hint = "Pipelines are made from .ipynb notebooks and .py files with percent cells."
         raise Invalid(f"{path!r} is not a notebook", where=where, hint=hint)
     return path
 
 
-async def locate(contents: Any, path: str, *, must_exist: bool = True) -> Located:
+async def locate(
+    contents: Any, path: str, *, must_exist: bool = True, program: bool = True,
+    endings: tuple[str, ...] = NOTEBOOKS,
+) -> Located:  # fmt: skip
     """Find a notebook through the contents manager, so that its rules (hidden files, root) hold here too.
 
     ``must_exist`` is false where the request brings the content, possibly of a notebook never saved.
     Raises Invalid and NotFound.
     """
-    path = clean(path)
+    path = clean(path, program=program, endings=endings)
     if must_exist:
         try:
             await ensure_async(contents.get(path, content=False))
         except web.HTTPError as error:
             if error.status_code >= 500:
                 raise
-            raise NotFound(
-                f"there is no notebook {path!r} on this server", where=Where(field="path")
-            ) from None
+            word = "notebook" if program and endings == NOTEBOOKS else "file or folder"
+            raise NotFound(f"there is no {word} {path!r} on this server", where=Where(field="path")) from None
     elif not contents.allow_hidden and any(part.startswith(".") for part in path.split("/")):
         raise NotFound(f"{path!r} is in a hidden folder", where=Where(field="path"))
     root = getattr(contents, "root_dir", None)
@@ -70,7 +81,7 @@ async def locate(contents: Any, path: str, *, must_exist: bool = True) -> Locate
         return Located(path, to_os_path(ApiPath(path), root))
     # A contents manager that keeps notebooks elsewhere than in files.
     content = None
-    if must_exist:
+    if must_exist and program and path.endswith(NOTEBOOKS):
         model = await ensure_async(contents.get(path, content=True, type="notebook"))
         content = model["content"]
     return Located(path, path, content)

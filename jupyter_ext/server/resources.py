@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from jupyter_server.auth.decorator import authorized
@@ -16,7 +17,7 @@ from . import access, listing
 from .fields import Field
 from .handler import LARGE, SMALL, KubeflowHandler, Operation, operation
 from .kind import Body, Kind, Question, Verb
-from .paths import locate
+from .paths import COMPILED, NOTEBOOKS, locate
 
 if TYPE_CHECKING:
     from jupyter_ext.resources import Applied
@@ -45,12 +46,12 @@ class ResourceHandler(KubeflowHandler):
             return listing.present(result, self.root)
         return {} if result is None else result
 
-    async def resolve(self, body: Body) -> Body:
-        """Put the file that a path means in its place, for kinds that have one."""
-        if "path" not in body:
+    async def resolve(self, body: Body, *, program: bool = True) -> Body:
+        """Put the file that a path means in its place, for kinds that have one; ``program``: only a Python one."""
+        if "path" not in body or "://" in (body["path"] or ""):  # an address is no file of the server
             return body
         if "notebook" not in body:
-            return {**body, "path": await self._file(body["path"])} if body["path"] else body
+            return {**body, "path": await self._file(body["path"], program)} if body["path"] else body
         notebook = body["notebook"]
         if not body["path"]:
             if notebook is None:
@@ -58,14 +59,18 @@ class ResourceHandler(KubeflowHandler):
                     "there is nothing to run", where=Where(field="path"), hint="Give path or notebook."
                 )
             return body
-        located = await locate(self.contents_manager, body["path"], must_exist=notebook is None)
+        compiled = notebook is None and body["path"].endswith(COMPILED)
+        endings = COMPILED if compiled else NOTEBOOKS
+        located = await locate(
+            self.contents_manager, body["path"], must_exist=notebook is None, endings=endings
+        )
         return {**body, "path": located.path, "notebook": notebook or located.notebook}
 
-    async def _file(self, path: str) -> str:
-        """Find a program in a folder of this machine."""
-        located = await locate(self.contents_manager, path)
-        if located.notebook is not None:
-            hint = "Give its text as source instead."
+    async def _file(self, path: str, program: bool) -> str:
+        """Find a file in a folder of this machine."""
+        located = await locate(self.contents_manager, path, program=program)
+        if located.notebook is not None or self.root is None:
+            hint = "Give its text as source instead." if program else None
             raise Invalid(f"{path!r} is in no folder of this machine", where=Where(field="path"), hint=hint)
         return located.path
 
@@ -79,9 +84,11 @@ def list_handler(kind: Kind) -> type[KubeflowHandler]:
         @operation(Operation(f"List the {kind.plural}, newest first.", "read", query=LIST_QUERY))
         async def get(self) -> None:
             query = self.query(LIST_QUERY)
-            tag = listing.etag(
-                await self.blocking(access.version), kind.kind, sorted(query.items()), self.root
-            )
+            # Of a cluster there is a copy that follows it: however many pages are open, it is asked once.
+            mirror = None if kind.elsewhere else await self.blocking(self.app.mirrors.of, kind.kind)
+            version = kind.elsewhere.version if kind.elsewhere else access.version
+            state = mirror.mark if mirror else await self.blocking(version)
+            tag = listing.etag(state, kind.kind, sorted(query.items()), self.root)
             # What is read is at least as new as its tag: at worst the next request reads once more.
             self.set_header("Etag", tag)
             self.set_header("Cache-Control", "private, no-cache")
@@ -89,9 +96,11 @@ def list_handler(kind: Kind) -> type[KubeflowHandler]:
                 self.set_status(304)
                 self.finish()
                 return
-            self.reply(
-                await self.blocking(lambda: listing.page(access.cluster(), kind.kind, query, self.root))
-            )
+            if kind.elsewhere:
+                self.reply(await self.blocking(kind.elsewhere.page, query))
+                return
+            listed = mirror.list if mirror else partial(access.cluster().list, kind.kind, summary=True)
+            self.reply(await self.blocking(listing.page, listed, query, self.root))
 
         def compute_etag(self) -> str | None:
             return None
@@ -109,7 +118,7 @@ def list_handler(kind: Kind) -> type[KubeflowHandler]:
             )
         )
         async def post(self) -> None:
-            body = await self.resolve(self.body(kind.create_body, LARGE))
+            body = await self.resolve(self.body(kind.create_body, LARGE), program=not kind.elsewhere)
             if kind.draft is not None and body.get("dryRun"):
                 self.reply(await self.blocking(kind.draft, body))
                 return
@@ -126,6 +135,9 @@ def item_handler(kind: Kind) -> type[KubeflowHandler]:
         @authorized("read", kind.resource)
         @operation(Operation(f"Show one of the {kind.plural}.", "read"))
         async def get(self, name: str) -> None:
+            if kind.elsewhere:
+                self.reply(await self.blocking(kind.elsewhere.get, name))
+                return
             self.reply(self.present(await self.blocking(access.resource, kind.kind, name)))
 
         def compute_etag(self) -> str | None:

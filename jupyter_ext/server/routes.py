@@ -6,7 +6,21 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
-from . import about, blobs, logs, notebooks, resources, runs
+from . import (
+    about,
+    blobs,
+    clusters,
+    compiled,
+    elyra,
+    gpus,
+    home,
+    logs,
+    notebooks,
+    resources,
+    runs,
+    servers,
+    spark_ui,
+)
 from .registry import KINDS
 
 BASE = "kubeflow/v1"
@@ -17,6 +31,8 @@ _PLACES = {
     "path": r"(.*)",
 }
 _ANY = r"([^/]+)"
+_ENCODED = r"((?:[\w.~!*'()@$&+,;=-]|%[0-9A-Fa-f]{2})+)"
+"""A name of any characters, percent-encoded."""
 
 
 @dataclass(frozen=True)
@@ -26,6 +42,7 @@ class Route:
     path: str
     handler: type[Any]
     described: bool = True
+    any_name: bool = False
 
     @property
     def pattern(self) -> str:
@@ -34,7 +51,7 @@ class Route:
         found = ""
         for position, part in enumerate(parts):
             if position % 2:
-                found += _PLACES.get(part, _ANY)
+                found += _ENCODED if self.any_name and part == "name" else _PLACES.get(part, _ANY)
             else:
                 found += re.escape(part).replace(":", "(?::|%3[Aa])")
         return f"/{BASE}/{found}"
@@ -45,10 +62,17 @@ def routes() -> list[Route]:
     found = [
         Route("status", about.StatusHandler),
         Route("doctor", about.DoctorHandler),
+        Route("cluster", clusters.ClusterHandler),
+        Route("home", home.HomeHandler),
+        Route("home/contributors", home.ContributorsHandler),
+        Route("home/contributors:remove", home.RemoveContributorHandler),
         Route("openapi.json", about.OpenApiHandler),
         Route("notebooks:check", notebooks.CheckHandler),
         Route("notebooks:compile", notebooks.CompileHandler),
         Route("notebooks:code", notebooks.SnippetHandler),
+        Route("pipelines:check", compiled.CheckHandler),
+        Route("pipelines:files", elyra.FilesHandler),
+        Route("pipelines:convert", elyra.ConvertHandler),
         Route("runs:compare", runs.CompareHandler),
         Route("runs/{name}/values/{step}/{value}", runs.ValueHandler),
         Route("runs/{name}/outputs/{step}", runs.OutputsHandler),
@@ -56,8 +80,23 @@ def routes() -> list[Route]:
         Route("runs/{name}:open", runs.OpenHandler),
         Route("blobs/{digest}", blobs.BlobHandler),
         Route("apply", resources.ApplyHandler),
+        Route("gpus", gpus.GpusHandler),
+        Route("servers", servers.ServersHandler),
+        Route("servers:form", servers.FormHandler),
+        Route("servers:start", servers.StartHandler),
+        Route("servers:stop", servers.StopHandler),
+        Route("servers:resize", servers.ResizeHandler),
+        Route("servers:keep", servers.KeepHandler),
     ]
+    found += [
+        Route(f"{kind.plural}/{{name}}/ui{rest}", spark_ui.entry_handler(kind), described=bool(rest))
+        for kind in KINDS
+        if kind.ui
+        for rest in ("/{path}", "")
+    ]
+    found.append(Route("sparkui/{view}/{path}", spark_ui.ViewHandler, described=False))
     for kind in KINDS:
+        loose = kind.elsewhere is not None
         found.append(Route(kind.plural, resources.list_handler(kind)))
         found += [
             Route(f"{kind.plural}:{question.name}", resources.question_handler(kind, question))
@@ -67,9 +106,9 @@ def routes() -> list[Route]:
             found.append(Route(f"{kind.plural}/{{name}}/logs:tail", logs.tail_handler(kind)))
             found.append(Route(f"{kind.plural}/{{name}}/logs", logs.socket_handler(kind)))
         found += [
-            Route(f"{kind.plural}/{{name}}:{verb.name}", resources.verb_handler(kind, verb))
+            Route(f"{kind.plural}/{{name}}:{verb.name}", resources.verb_handler(kind, verb), any_name=loose)
             for verb in kind.verbs
         ]
-        found.append(Route(f"{kind.plural}/{{name}}", resources.item_handler(kind)))
+        found.append(Route(f"{kind.plural}/{{name}}", resources.item_handler(kind), any_name=loose))
     found.append(Route("{path}", resources.UnknownHandler, described=False))
     return found

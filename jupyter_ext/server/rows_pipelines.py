@@ -6,8 +6,11 @@ from typing import Any
 
 from .fields import Field
 from .kind import Body, Kind, Verb
+from .registering import REGISTER, asked
 
-PATH = Field("path", "string", "Notebook (or .py file) relative to the server's root.", limit=4096)
+PATH = Field(
+    "path", "string", "Notebook (.py file, or compiled pipeline) relative to the server's root.", limit=4096
+)
 NOTEBOOK = Field("notebook", "object", "Content as in the editor; the path then only names it.", limit=1000)
 CONTENT = Field("content", "object", "Content as in the editor; the path then only names it.", limit=1000)
 PARAMETERS = Field(
@@ -48,6 +51,7 @@ def _create_run(body: Body) -> object:
         only=options.get("only"),
         cache=options.get("cache", True),
         resources=options.get("resources"),
+        register=asked(body),
     ).resource
 
 
@@ -65,6 +69,8 @@ def _stop(name: str, _: Body) -> object:
 
 def _export(name: str, _: Body) -> object:
     run = _run(name)
+    if run.compiled:
+        return {"name": f"{name}.yaml", "yaml": run.yaml()}
     return {"name": f"{name}.ipynb", "notebook": run.executed()}
 
 
@@ -89,7 +95,12 @@ RUN_VERBS = (
         action="read",
     ),
     Verb("executed", "The notebook as executed.", lambda name, _: _run(name).executed(), action="read"),
-    Verb("export", "The notebook as executed, with a file name.", _export, action="read"),
+    Verb(
+        "export",
+        "The notebook as executed, or the compiled pipeline, with a file name.",
+        _export,
+        action="read",
+    ),
 )
 
 
@@ -132,7 +143,7 @@ KINDS = (
         "Run",
         "runs",
         create=_create_run,
-        create_body=(PATH, NOTEBOOK, PARAMETERS, OPTIONS),
+        create_body=(PATH, NOTEBOOK, PARAMETERS, OPTIONS, REGISTER),
         delete=_delete_run,
         verbs=RUN_VERBS,
     ),

@@ -11,6 +11,7 @@ from jupyter_ext.training.spec import FRAMEWORKS
 
 from .fields import Field
 from .kind import Body, Kind, Question, Verb
+from .registering import REGISTER, asked
 
 SOURCE = Field("source", "string", "Python code to run in each process.", limit=1 << 20)
 FUNCTION = Field("function", "string", "Call this function of the file.", limit=200)
@@ -40,6 +41,7 @@ CREATE = (
     Field("deadline", "integer", "Seconds after which it is stopped.", limit=10**9),
     Field("restarts", "integer", "Times that it is started again when it fails.", limit=10_000),
     Field("checkpoint", ("boolean", "string"), "Keep a folder for checkpoints; true makes one.", limit=4096),
+    REGISTER,
     DRY,
 )  # fmt: skip
 CURVES = (
@@ -65,7 +67,8 @@ def what(body: Body) -> str | Path:
 def words(body: Body) -> dict[str, Any]:
     """Give what was said as keywords of the library's function."""
     left = {"path", "source", "dryRun", "notebook"}
-    return {name: value for name, value in body.items() if name not in left and value not in (None, {}, [])}
+    said = {**body, "register": asked(body)}
+    return {name: value for name, value in said.items() if name not in left and value not in (None, {}, [])}
 
 
 def _create(body: Body) -> object:
@@ -77,7 +80,7 @@ def _create(body: Body) -> object:
 def _draft(body: Body) -> object:
     from jupyter_ext.training import forms
 
-    return forms.draft({**body, "function": body["function"]})
+    return forms.draft({**body, "register": asked(body)})
 
 
 def _job(kind: str, name: str) -> Any:

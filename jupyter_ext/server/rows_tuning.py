@@ -6,6 +6,7 @@ from typing import Any
 
 from .fields import Field
 from .kind import Body, Kind, Question, Verb
+from .registering import REGISTER, asked
 from .rows_training import DRY, FILE, FRAMEWORK, FUNCTION, NAME, NODES, PROCS, RESOURCES, SOURCE, what, words
 
 CREATE = (
@@ -27,6 +28,7 @@ CREATE = (
     PROCS,
     RESOURCES,
     Field("resume", "string", "Resume policy.", choices=("LongRunning", "Never", "FromVolume")),
+    REGISTER,
     DRY,
 )
 COLUMNS = ("number", "value", "seconds", "state", "startTime")
@@ -61,7 +63,7 @@ def _create(body: Body) -> object:
 def _draft(body: Body) -> object:
     from jupyter_ext.tuning import forms
 
-    return forms.draft(body)
+    return forms.draft({**body, "register": asked(body)})
 
 
 def _experiment(name: str) -> Any:

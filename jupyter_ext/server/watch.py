@@ -10,7 +10,7 @@ import asyncio
 import logging
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from jupyter_ext.errors import Gone
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 SCHEMA = "https://schema.jupyter-kubeflow.org/resource/v1"
 INTERVAL = 0.05
 """Seconds between two events of the same resource."""
+POLL = (0.02, 0.05)
+"""Seconds between two looks into the store, while changes are recent and later: people watch, not programs."""
 BURST = 20
 """Events in one interval at most: the loop stays free for requests."""
 
@@ -49,11 +51,17 @@ def event_data(kind: str, resource: Resource) -> dict[str, Any]:
     }
 
 
+def gone(kind: str, name: str, uid: str, version: int) -> dict[str, Any]:
+    """Give the event of something whose end was not seen."""
+    nothing = dict.fromkeys(("phase", "reason", "steps", "progress"))
+    return {"type": "DELETED", "kind": kind, "name": name, "uid": uid, "resourceVersion": version, **nothing}
+
+
 def told() -> list[str]:
     """The kinds whose changes become events. An experiment's own event says that its trials changed: there may be 10,000."""
     from jupyter_ext.cluster.resource import KINDS
 
-    return [kind for kind in KINDS if kind != "Trial"]
+    return [kind for kind in KINDS if kind not in {"Trial", "Gateway"}]
 
 
 class Merger:
@@ -89,8 +97,8 @@ class Merger:
         return len(self._waiting)
 
 
-class Watcher:
-    """Follows the store from its present version on, until ``stop``. Survives a locked or compacted store."""
+class Teller:
+    """Puts changes on the server's bus, from any thread, at the pace that `Merger` allows."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop, emit: Emit, log: logging.Logger) -> None:
         self._loop = loop
@@ -99,8 +107,42 @@ class Watcher:
         self._merger = Merger()
         self._lock = threading.Lock()
         self._scheduled = False
-        self._since: int | None = None
         self._stopped = threading.Event()
+
+    def tell(self, event: dict[str, Any]) -> None:
+        """Emit it soon."""
+        with self._lock:
+            self._merger.add(event)
+            if self._scheduled:
+                return
+            self._scheduled = True
+        try:
+            self._loop.call_soon_threadsafe(self._flush)
+        except RuntimeError:  # the loop is closed: the server is going down
+            self._stopped.set()
+
+    def _flush(self) -> None:
+        """Emit what is due; on the server's loop."""
+        with self._lock:
+            events = self._merger.take(time.monotonic())
+            self._scheduled = bool(len(self._merger)) and not self._stopped.is_set()
+            again = self._scheduled
+        for event in events:
+            try:
+                self._emit(event)
+            except Exception:
+                self._log.exception("an event of %s %s could not be sent", event["kind"], event["name"])
+        if again:
+            self._loop.call_later(self._merger.interval, self._flush)
+
+
+class Watcher(Teller):
+    """Follows the store from its present version on, until ``stop``. Survives a locked or compacted store."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, emit: Emit, log: logging.Logger) -> None:
+        super().__init__(loop, emit, log)
+        self._since: int | None = None
+        self._known: set[tuple[str, str, str]] = set()
         self.ready = threading.Event()
         self._thread = threading.Thread(target=self._run, name="kubeflow-watch", daemon=True)
 
@@ -139,42 +181,33 @@ class Watcher:
     def _follow(self) -> None:
         if self._since is None:
             self._since = access.version()
+            self._known = {key for key, _ in self._present()}
         self.ready.set()
-        for event in access.cluster().watch(self._since, told(), stop=self._stopped, summary=True):
+        changes = access.cluster().watch(self._since, told(), stop=self._stopped, summary=True, pauses=POLL)
+        for event in changes:
             self._since = max(self._since, event.resource.resource_version)
             self._put(event_data(event.type, event.resource))
 
-    def _catch_up(self) -> None:
-        """Tell the present state of whatever changed in the history that is no longer kept."""
+    def _present(self) -> Iterator[tuple[tuple[str, str, str], Resource]]:
+        """Give what there is now, with kind, name and uid."""
         store = access.cluster().store
-        version = store.resource_version()
         for kind in told():
             for resource in store.list(kind, summary=True):
-                if resource.resource_version > (self._since or 0):
-                    self._put(event_data("MODIFIED", resource))
+                yield (kind, resource.name, resource.uid), resource
+
+    def _catch_up(self) -> None:
+        """Tell what changed in the history that is no longer kept: the present state of what is there, and what is gone."""
+        version = access.cluster().store.resource_version()
+        before, self._known = self._known, set()
+        for key, resource in self._present():
+            self._known.add(key)
+            if resource.resource_version > (self._since or 0):
+                self._put(event_data("MODIFIED", resource))
+        for kind, name, uid in before - self._known:
+            self._put(gone(kind, name, uid, version))
         self._since = version
 
     def _put(self, event: dict[str, Any]) -> None:
-        with self._lock:
-            self._merger.add(event)
-            if self._scheduled:
-                return
-            self._scheduled = True
-        try:
-            self._loop.call_soon_threadsafe(self._flush)
-        except RuntimeError:  # the loop is closed: the server is going down
-            self._stopped.set()
-
-    def _flush(self) -> None:
-        """Emit what is due; on the server's loop."""
-        with self._lock:
-            events = self._merger.take(time.monotonic())
-            self._scheduled = bool(len(self._merger)) and not self._stopped.is_set()
-            again = self._scheduled
-        for event in events:
-            try:
-                self._emit(event)
-            except Exception:
-                self._log.exception("an event of %s %s could not be sent", event["kind"], event["name"])
-        if again:
-            self._loop.call_later(self._merger.interval, self._flush)
+        key = (event["kind"], event["name"], event["uid"])
+        (self._known.discard if event["type"] == "DELETED" else self._known.add)(key)
+        self.tell(event)

@@ -92,6 +92,24 @@ def notebook(*sources: str, tags: dict[int, list[str]] | None = None) -> dict[st
 
 
 @pytest.fixture
+def shell(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    """An IPython shell that has loaded the extension."""
+    import atexit
+
+    from IPython.core.interactiveshell import InteractiveShell
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("JPY_SESSION_NAME", raising=False)
+    made = InteractiveShell.instance()
+    made.run_line_magic("load_ext", "jupyter_ext")
+    yield made
+    made.run_line_magic("unload_ext", "jupyter_ext")
+    InteractiveShell.clear_instance()
+    made.atexit_operations()  # now, while its history is there
+    atexit.unregister(made.atexit_operations)
+
+
+@pytest.fixture
 def small() -> dict[str, Any]:
     """Two steps, a parameter and a metric; runs in a moment."""
     return notebook(

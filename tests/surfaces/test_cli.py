@@ -14,9 +14,9 @@ from pathlib import Path
 import jsonschema
 import pytest
 
-from jupyter_ext.cli import main
 from jupyter_ext.cli.progress import Progress
 from jupyter_ext.cli.text import ago, one_line, seconds, table
+from tests.surfaces.commands import caller
 
 OBJECT = {
     "type": "object",
@@ -55,15 +55,7 @@ def kf(tmp_path: Path, monkeypatch, capsys):
     """Run one command in this process: what it prints and its exit status."""
     monkeypatch.chdir(tmp_path)
 
-    def call(*words: str) -> subprocess.CompletedProcess[str]:
-        try:
-            status = main(words)
-        except SystemExit as left:
-            status = int(left.code or 0)
-        said = capsys.readouterr()
-        return subprocess.CompletedProcess(words, status, said.out, said.err)
-
-    return call
+    return caller(capsys)
 
 
 @pytest.fixture
@@ -339,7 +331,7 @@ def test_a_run_that_is_not_waited_for(kf, write, small):
     name = the_object(found)["run"]
     followed = kf("logs", "-f", name)
     assert "made 3" in followed.stdout
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 100
     while json.loads(kf("show", name, "--json").stdout)["state"] != "SUCCEEDED":
         assert time.monotonic() < deadline
         time.sleep(0.1)

@@ -23,7 +23,7 @@ def bus(jp_ws_fetch, api, jp_serverapp):
     async def subscribe():
         socket = await jp_ws_fetch("api", "events", "subscribe")
         await api("runs")
-        watcher = jp_serverapp.web_app.settings["jupyter_kubeflow"]._watcher
+        watcher = jp_serverapp.web_app.settings["jupyter_kubeflow"]._watchers[0]
         await asyncio.get_running_loop().run_in_executor(None, watcher.ready.wait, TIMEOUT)
 
         async def read():

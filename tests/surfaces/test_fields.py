@@ -17,12 +17,19 @@ FIELDS = (
     Field("mime", "string", "As what.", choices=("a", "b")),
     Field("options", "object", "What.", default={}, fields=(Field("from", "string", "From."),)),
     Field("names", "array", "Which.", limit=3),
+    Field(
+        "target",
+        ("string", "object"),
+        "To.",
+        limit=5,
+        fields=(Field("from", "string", "From.", required=True),),
+    ),
 )
 
 
 def test_every_field_is_in_the_result():
     assert read(FIELDS, {"path": "x"}) == {
-        "path": "x", "cache": True, "limit": None, "mime": None, "options": {}, "names": None,
+        "path": "x", "cache": True, "limit": None, "mime": None, "options": {}, "names": None, "target": None,
     }  # fmt: skip
 
 
@@ -44,6 +51,9 @@ def test_every_field_is_in_the_result():
         ({"path": "x", "options": {"to": "a"}}, "options.to is not known here"),
         ({"path": "x", "options": {"from": 1}}, "options.from must be a string, not a whole number"),
         ({"path": "x", "names": [1, 2, 3, 4]}, "names is too large"),
+        ({"path": "x", "target": 1}, "target must be a string or an object, not a whole number"),
+        ({"path": "x", "target": {}}, "target.from is missing"),
+        ({"path": "x", "target": {"from": "a", "to": "b"}}, "target.to is not known here"),
     ],
 )
 def test_what_is_wrong_is_named(body, sentence):
@@ -84,7 +94,8 @@ def test_reading_and_the_described_schema_agree(body):
             return
         taken = False
     given_values = {name: value for name, value in body.items() if value is not None}
-    if isinstance(given_values.get("options"), dict):
-        given_values["options"] = {k: v for k, v in given_values["options"].items() if v is not None}
+    for name in ("options", "target"):
+        if isinstance(given_values.get(name), dict):
+            given_values[name] = {k: v for k, v in given_values[name].items() if v is not None}
     valid = jsonschema.Draft202012Validator(json.loads(json.dumps(schema(FIELDS)))).is_valid(given_values)
     assert taken == valid

@@ -14,7 +14,7 @@ import pytest
 import yaml
 
 from jupyter_ext import resources, training
-from jupyter_ext.cli import main
+from tests.surfaces.commands import caller
 
 OBJECT = {
     "type": "object",
@@ -70,16 +70,7 @@ def folder(tmp_path: Path, monkeypatch):
 @pytest.fixture
 def kf(folder, capfd):
     """Run one command in this process: what it prints and its exit status."""
-
-    def call(*words: str) -> subprocess.CompletedProcess[str]:
-        try:
-            status = main(words)
-        except SystemExit as left:
-            status = int(left.code or 0)
-        said = capfd.readouterr()
-        return subprocess.CompletedProcess(words, status, said.out, said.err)
-
-    return call
+    return caller(capfd)
 
 
 def the_object(found: subprocess.CompletedProcess[str]) -> dict:
@@ -251,10 +242,14 @@ def test_nothing_starts_where_one_document_is_wrong(kf, folder):
     refused = kf("apply", "-f", "jobs.yaml", "--json")
     assert refused.returncode == 2
     where = json.loads(refused.stdout)["error"]["where"]
-    assert where["object"] == "document 2, TrainJob two"
+    assert where["object"] == "jobs.yaml, document 2, TrainJob two"
     assert where["field"].endswith("numNode")
     assert where["line"] == 19
     assert json.loads(kf("get", "--json").stdout)["items"] == []
+    (folder / "jobs.yaml").write_text("# nothing yet\n")
+    assert "there is nothing in the YAML (jobs.yaml)" in kf("apply", "-f", "jobs.yaml").stderr
+    (folder / "jobs.yaml").write_text("kind: [")
+    assert "(jobs.yaml, document 1, line 2)" in kf("delete", "-f", "jobs.yaml").stderr
 
 
 def test_kinds_are_named_as_one_likes(kf, put_run):
@@ -295,7 +290,7 @@ def test_ctrl_c_stops_the_job(folder):
     assert process.returncode == 130
     assert "Stopping" in errors
     assert "Traceback" not in errors
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 100
     while training.jobs()[0].phase != "CANCELED" and time.monotonic() < deadline:
         time.sleep(0.05)
     assert training.jobs()[0].phase == "CANCELED"

@@ -9,23 +9,10 @@ from pathlib import Path
 import pytest
 from IPython.core.completer import provisionalcompleter
 from IPython.core.error import UsageError
-from IPython.core.interactiveshell import InteractiveShell
 
 from jupyter_ext import pipelines
 from jupyter_ext.errors import Invalid
 from jupyter_ext.pipelines.magics import current_notebook
-
-
-@pytest.fixture
-def shell(tmp_path, monkeypatch):
-    """An IPython shell that has loaded the extension."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.delenv("JPY_SESSION_NAME", raising=False)
-    made = InteractiveShell.instance()
-    made.run_line_magic("load_ext", "jupyter_ext")
-    yield made
-    made.run_line_magic("unload_ext", "jupyter_ext")
-    InteractiveShell.clear_instance()
 
 
 @pytest.fixture
@@ -65,6 +52,14 @@ def test_loading_imports_nothing_heavy():
         "jupyter_ext.magics",
         "jupyter_ext.pipelines",
         "jupyter_ext.pipelines.magics",
+        "jupyter_ext.registry",
+        "jupyter_ext.registry.magics",
+        "jupyter_ext.registry.options",
+        "jupyter_ext.serving",
+        "jupyter_ext.serving.magics",
+        "jupyter_ext.serving.options",
+        "jupyter_ext.spark",
+        "jupyter_ext.spark.magics",
         "jupyter_ext.training",
         "jupyter_ext.training.magics",
         "jupyter_ext.training.options",

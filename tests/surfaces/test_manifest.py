@@ -130,3 +130,15 @@ values = st.recursive(
 def test_a_spec_comes_back_as_it_was_written(spec):
     text = yaml.safe_dump({**yaml.safe_load(JOB), "spec": spec})
     assert read(text)[0].resource.spec == spec
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("a: " + "[" * 20_000, "nested more than 200 deep"),
+        ("- " * 20_000, "nested more than 200 deep"),
+    ],
+)
+def test_a_text_that_would_never_be_read_is_refused_at_once(text, said):
+    with pytest.raises(Invalid, match=said):
+        read(text)

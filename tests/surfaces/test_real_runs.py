@@ -71,6 +71,19 @@ async def test_a_notebook_from_the_first_click_to_its_values(api, until, jp_root
     assert (await api("runs", name))[0] == 404
 
 
+async def test_a_run_registers_the_value_that_is_the_model(api, until, jp_root_dir, small):
+    (jp_root_dir / "small.ipynb").write_text(json.dumps(small))
+    body = {"path": "small.ipynb", "register": {"model": "sums", "alias": "next", "value": "totals"}}
+    status, refused = await api("runs", method="POST", body=body)
+    assert (status, refused["where"]["field"]) == (400, "register")
+    assert (await api("runs"))[1]["items"] == []
+    body["register"]["value"] = "total"
+    run = await until(await start(api, **body), "SUCCEEDED", "FAILED")
+    assert run["status"]["registered"] == {"model": "sums", "version": "1"}, run["status"]
+    status, model = await api("registeredmodels", "sums")
+    assert model["status"]["aliases"] == {"next": "1"}
+
+
 async def test_unsaved_content_is_what_runs(api, until, jp_root_dir, small):
     body = {"path": "Untitled.ipynb", "content": small}
     _, checked = await api("notebooks:check", method="POST", body=body)

@@ -118,6 +118,7 @@ async def test_bad_bodies_are_refused_with_the_field(api, cluster):
         ({"colour": "red"}, "colour"),
         ({"path": "a.ipynb", "options": {"from": 1}}, "options.from"),
         ({"path": "a.ipynb", "parameters": []}, "parameters"),
+        ({"path": "a.ipynb", "register": []}, "register"),
         ({}, "path"),
     ):
         status, found = await api("runs", method="POST", body=body)
@@ -177,6 +178,11 @@ async def test_code_of_a_run(api):
     assert found["python"].endswith("run = kf.pipelines.run('a.ipynb', lr=0.1, from_='train', cache=False)")
     assert found["cli"] == "jupyter kf run a.ipynb -p lr=0.1 --from train --no-cache"
     assert found["magic"] == "%pipeline run -p lr=0.1 --from train --no-cache"
+    status, found = await api(
+        "notebooks:code", method="POST", body={"path": "a.ipynb", "register": "churn@next"}
+    )
+    assert found["python"].endswith("run('a.ipynb', register='churn@next')")
+    assert found["cli"] == "jupyter kf run a.ipynb --register=churn@next"
 
 
 async def test_polling_is_no_activity(jp_serverapp, api, put_run):
@@ -192,6 +198,9 @@ async def test_status_tells_where_one_is(api, cluster):
     assert status == 200
     assert found["cluster"]["kind"] == "local"
     assert found["cluster"]["capabilities"]["pipelines"]["available"] is True
+    assert found["cluster"]["capabilities"]["servers"]["available"] is False, (
+        "there is no Hub around this test"
+    )
     assert found["machine"]["cpuMilli"] > 0
 
 

@@ -106,6 +106,28 @@ async def test_a_function_of_a_file_below_the_root(api, start, ended, jp_root_di
         assert (found, error["where"]["field"]) == (status, "path")
 
 
+async def test_what_it_made_is_registered_as_it_was_asked_for(api, start, ended, jp_root_dir):
+    (jp_root_dir / "fit.py").write_text("def fit(lr):\n    return {'model': {'lr': lr}, 'loss': lr}\n")
+    job = await start(
+        "trainjobs", path="fit.py", function="fit", framework="plain", args={"lr": 0.5}, register="net@next"
+    )
+    space = {"lr": "discrete(0.25,1)"}
+    tuned = {"path": "fit.py", "function": "fit", "space": space, "algorithm": "grid", "trials": 2}
+    about = {"model": "best", "alias": "next", "description": "Of two", "properties": {"team": "a"}}
+    search = await start("experiments", **tuned, register=about)
+    for plural, name, model in (("trainjobs", job, "net"), ("experiments", search, "best")):
+        found = await ended(plural, name)
+        assert found["status"]["registered"] == {"model": model, "version": "1"}, found["status"]
+        status, version = await api(
+            "registeredmodels", f"{model}:version", method="POST", body={"version": "next"}
+        )
+        assert status == 200, version
+        assert version["version"] == "1"
+        status, code = await api(plural, f"{name}:code", method="POST", body={})
+        assert f"--register={model}@next" in code["cli"] or "description" in code["cli"]
+    assert version["metrics"] == {"loss": 0.25}
+
+
 async def test_a_job_is_suspended_resumed_and_stopped(api, start, ended):
     source = "import time\nprint('on')\ntime.sleep(120)"
     name = await start("trainjobs", source=source, framework="plain")
@@ -135,6 +157,13 @@ async def test_a_job_is_suspended_resumed_and_stopped(api, start, ended):
         ({"source": "print(1)", "framework": "plain", "resources": {"cpu": "lots"}}, 400, "resources.cpu"),
         ({"source": "print(1)", "name": "A B"}, 400, "name"),
         ({"source": "print(1)", "colour": 1}, 400, "colour"),
+        ({"source": "print(1)", "framework": "plain", "register": "net@n x"}, 400, "register"),
+        ({"source": "print(1)", "framework": "plain", "register": {"alias": "next"}}, 400, "register.model"),
+        (
+            {"source": "print(1)", "framework": "plain", "register": {"model": "n", "to": "s3://a"}},
+            400,
+            "register.to",
+        ),
     ],
 )
 async def test_what_is_wrong_is_the_users_fault_and_named(api, body, status, field):
@@ -153,6 +182,19 @@ async def test_a_form_asks_before_it_starts_anything(api):
     assert "nodes=2" in found["python"]
     status, found = await api("trainjobs", method="POST", body={**body, "resources": {"gpu": 99}})
     assert [problem["field"] for problem in found["problems"]] == ["resources.gpu"]
+    status, found = await api(
+        "trainjobs", method="POST", body={**body, "register": {"model": "net", "alias": "a b"}}
+    )
+    assert [problem["field"] for problem in found["problems"]] == ["register"]
+    status, found = await api(
+        "trainjobs", method="POST", body={**body, "register": {"model": "net", "alias": "next"}}
+    )
+    assert found["problems"] == []
+    assert "register={'model': 'net', 'alias': 'next'}" in found["python"]
+    assert "--register=net@next" in found["cli"]
+    tuned = {"source": "x", "space": {"x": "double(0,1)"}, "dryRun": True, "register": "net@"}
+    status, found = await api("experiments", method="POST", body=tuned)
+    assert [problem["field"] for problem in found["problems"]] == ["register"]
     space = {"source": "x", "space": {"x": "double(1,0)"}, "dryRun": True}
     status, found = await api("experiments", method="POST", body=space)
     assert status == 200
@@ -249,7 +291,7 @@ async def test_an_experiments_event_tells_of_its_trials_and_trials_have_none(
 ):
     socket = await jp_ws_fetch("api", "events", "subscribe")
     await api("runs")
-    watcher = jp_serverapp.web_app.settings["jupyter_kubeflow"]._watcher
+    watcher = jp_serverapp.web_app.settings["jupyter_kubeflow"]._watchers[0]
     await asyncio.get_running_loop().run_in_executor(None, watcher.ready.wait, TIMEOUT)
     name = await start(
         "experiments", source="x", space={"x": "double(0,1)"}, objective="result:min", trials=2

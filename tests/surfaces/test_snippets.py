@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from IPython.core.interactiveshell import InteractiveShell
 
 from jupyter_ext.cli.parser import parse
-from jupyter_ext.pipelines.snippets import cli, magic, python, read_limits, read_parameters
+from jupyter_ext.pipelines.snippets import cli, magic, python, read_limits, read_parameters, read_register
+from jupyter_ext.registry.made import wanted
 
 values = (
     st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(max_size=12)
@@ -25,9 +26,16 @@ requests = st.dictionaries(
     ),
     max_size=2,
 )
-options = st.fixed_dictionaries(
-    {}, optional={"from": steps, "only": steps, "cache": st.booleans(), "resources": requests}
+registered = st.sampled_from(["churn", "churn@next", "a=b"]) | st.fixed_dictionaries(
+    {"model": st.sampled_from(["churn", "a=b", "{x"])},
+    optional={"alias": st.just("next"), "value": st.just("clf"), "version": st.just("3")},
 )
+options = st.fixed_dictionaries(
+    {},
+    optional={
+        "from": steps, "only": steps, "cache": st.booleans(), "resources": requests, "register": registered
+    },
+)  # fmt: skip
 paths = st.text("ab /'\"$-ü{}", min_size=1, max_size=12).map(lambda text: text + ".ipynb")
 
 
@@ -39,6 +47,8 @@ def test_the_python_says_what_the_form_says(path, given_parameters, given_option
     assert said.pop("from_", None) == (given_options.get("from") or None)
     assert said.pop("only", None) == (given_options.get("only") or None)
     assert said.pop("resources", {}) == given_options.get("resources", {})
+    if "register" in given_options:
+        assert said.pop("register") == given_options["register"]
     if "parameters" in said:
         said = said["parameters"]
     else:
@@ -59,6 +69,11 @@ def test_the_command_says_what_the_form_says(path, given_parameters, given_optio
     assert (args.start, args.only) == (given_options.get("from") or None, given_options.get("only") or None)
     assert args.no_cache == (given_options.get("cache") is False)
     assert read_limits(args.limit) == given_options.get("resources", {})
+    assert (args.register is None) == ("register" not in given_options)
+    if args.register is not None:
+        heard = read_register(args.register)
+        assert heard is not None
+        assert wanted(heard) == wanted(given_options["register"])
 
 
 def test_the_magic_reaches_the_magic_as_it_is_meant(monkeypatch):
@@ -81,3 +96,4 @@ def test_the_magic_reaches_the_magic_as_it_is_meant(monkeypatch):
 
 def test_a_parameter_may_be_called_like_an_option():
     assert python("a.ipynb", {"cache": 1}, {}).endswith("run('a.ipynb', parameters={'cache': 1})")
+    assert python("a.ipynb", {"register": 1}, {}).endswith("run('a.ipynb', parameters={'register': 1})")
