@@ -24,6 +24,7 @@ NAMES = (
     "parallel_steps",
     "cached_rerun",
     "compile_ir",
+    "compiled_runs",
     "big_value",
     "startup",
     "ui_latency",
@@ -32,6 +33,12 @@ NAMES = (
     "tune_overhead",
     "tune_scale",
     "registry",
+    "model_server",
+    "gateway",
+    "home",
+    "spark",
+    "spawn",
+    "cluster_train",
 )
 HERE = Path(__file__).resolve().parent
 
@@ -46,6 +53,12 @@ def head() -> str:
         "The load is how many processes wanted a core before and after: above the number of cores, times are those of a "
         "busy machine, and only ratios mean something. The peers are pinned in `benchmarks/requirements/`.\n"
     )
+
+
+def sections(text: str) -> dict[str, str]:
+    """By their titles."""
+    found = ("## " + part.rstrip() + "\n" for part in f"\n{text}".split("\n## ")[1:])
+    return {part.partition("\n")[0]: part for part in found}
 
 
 def main() -> int:
@@ -69,7 +82,7 @@ def main() -> int:
         done = subprocess.run([*command, *(["--quick"] if options.quick else [])], check=False)
         if done.returncode or not figures.exists():
             failed.append(name)
-            parts.append(f"## {name}\n\nFailed to run.\n")
+            print(f"{name} failed to run.")
         else:
             found = json.loads(figures.read_text())
             found["text"] += (
@@ -81,9 +94,11 @@ def main() -> int:
     text = "\n".join(parts)
     (folder / "summary.md").write_text(text, "utf-8")
     if options.record:
-        kept = [folder / f"{name}.json" for name in NAMES]
-        known = [json.loads(path.read_text())["text"] for path in kept if path.exists()]
-        (HERE / "RESULTS.md").write_text("\n".join([head(), *known]), "utf-8")
+        results = HERE / "RESULTS.md"
+        known = sections(results.read_text("utf-8")) if results.exists() else {}
+        for part in parts[1:]:
+            known |= sections(part)
+        results.write_text("\n".join([head(), *known.values()]), "utf-8")
     print(
         f"The summary is in {folder.name}/summary.md." + (f" Failed: {', '.join(failed)}." if failed else "")
     )

@@ -28,6 +28,7 @@ NAMES = (
     "model-registry",
     "model-registry-v1alpha3",
     "schemathesis",
+    "aiohttp",
 )
 """kfp with the standard library only, kfp with the libraries of the tour, Kale with its kfp; one each for the others."""
 

@@ -59,8 +59,8 @@ def measure(quick: bool) -> Report:
                     f"{name}: nbclient": lambda path=path: kernel(path),
                     f"{name}: IPython": lambda path=path: script(path),
                 },
-                2 if quick else 5,
-                warm=0 if quick else 1,
+                2 if quick or name == "tour" else 5,  # it trains and tunes: more than a minute each time
+                warm=0 if quick or name == "tour" else 1,
             )
             samples += found.values()
             ours = found[f"{name}: ours"].median

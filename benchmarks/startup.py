@@ -34,8 +34,8 @@ def imported(code: str) -> float:
     return float(done.stdout.split()[-1])
 
 
-def server(folder: Path, enabled: bool) -> tuple[float, float]:
-    """Seconds until the server answers, and its memory in bytes some seconds later, with the extension or without."""
+def server(folder: Path, enabled: bool) -> tuple[float, float, float]:
+    """Until the server answers: seconds, and those of processor time; its memory in bytes some seconds later."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -49,11 +49,46 @@ def server(folder: Path, enabled: bool) -> tuple[float, float]:
     try:
         wait(f"http://127.0.0.1:{port}/api/status?token={TOKEN}", process)
         seconds = time.perf_counter() - start
+        used = processor_time(process.pid)
         time.sleep(3)
-        return seconds, float(psutil.Process(process.pid).memory_info().rss)
+        return seconds, used, float(psutil.Process(process.pid).memory_info().rss)
     finally:
         os.killpg(process.pid, signal.SIGTERM)
         process.wait(timeout=30)
+
+
+def processor_time(process: int) -> float:
+    """Seconds of processor time of all threads of a process so far, to the nanosecond (see clock_getcpuclockid(3))."""
+    return time.clock_gettime((~process << 3) | 2)
+
+
+COUNTED = """
+import cProfile, os, sys
+from jupyterlab.labapp import LabApp
+from jupyter_server.serverapp import ServerApp
+
+counted = cProfile.Profile()
+
+def start_ioloop(self):
+    counted.disable()
+    print("\\nCALLS", sum(row.callcount for row in counted.getstats()), flush=True)
+    os._exit(0)
+
+ServerApp.start_ioloop = start_ioloop
+sys.argv = ["jupyter-lab", "--no-browser", "--port=0", "--allow-root", "--ServerApp.log_level=ERROR", *sys.argv[1:]]
+counted.enable()
+LabApp.launch_instance()
+"""
+
+
+def calls(folder: Path, enabled: bool) -> int:
+    """Function calls from the first line of JupyterLab's start until its loop runs: they do not depend on the machine."""
+    switches = [f"--ServerApp.jpserver_extensions={{'jupyter_ext': {enabled}, 'jupyterlab': True}}",
+                f"--ServerApp.root_dir={folder}"]  # fmt: skip
+    done = subprocess.run(
+        [sys.executable, "-c", COUNTED, *switches], capture_output=True, text=True, check=True
+    )
+    return int(done.stdout.rpartition("CALLS")[2])
 
 
 def wait(address: str, process: subprocess.Popen[bytes], timeout: float = 60) -> None:
@@ -94,32 +129,49 @@ def measure(quick: bool) -> Report:
         rounds,
     )
     times: dict[bool, list[float]] = {True: [], False: []}
+    work: dict[bool, list[float]] = {True: [], False: []}
     memory: dict[bool, list[float]] = {True: [], False: []}
     with workplace() as folder:
-        for turn in range(2 if quick else 5):
+        counted = {enabled: calls(folder, enabled) for enabled in (True, False)}
+        for turn in range(2 if quick else 12):
             for enabled in (True, False) if turn % 2 else (False, True):
-                seconds, size = server(folder, enabled)
+                seconds, used, size = server(folder, enabled)
                 times[enabled].append(seconds)
+                work[enabled].append(used)
                 memory[enabled].append(size / 1e6)
     names = {True: "JupyterLab with the extension", False: "JupyterLab without it"}
     starts = {key: Sample(f"{names[key]}, first answer", tuple(values)) for key, values in times.items()}
+    works = {key: Sample(f"{names[key]}, processor time", tuple(values)) for key, values in work.items()}
     sizes = {key: Sample(f"{names[key]}, idle", tuple(values), "MB") for key, values in memory.items()}
     raw, packed = bundle()
     inside = scaled(found["import jupyter_ext (inside)"], 1000, "ms")
     return Report(
         "Start, memory, size",
-        "Times of fresh interpreters and fresh servers, with and without the extension, taking turns. Memory is the resident set of "
-        "the server three seconds after its first answer.",
-        [*(scaled(sample, 1000, "ms") for sample in found.values()), *starts.values(), *sizes.values()],
+        "Times of fresh interpreters and fresh servers, with and without the extension, taking turns. What is added to the start is the "
+        "difference of the least values: whatever else the machine does only adds, and more than what is looked for. Memory is the "
+        "resident set of the server three seconds after its first answer.",
         [
-            Ratio("import jupyter_ext, milliseconds", inside.median, 10, least=False, unit="ms"),
+            *(scaled(sample, 1000, "ms") for sample in found.values()),
+            *starts.values(),
+            *works.values(),
+            *sizes.values(),
+        ],
+        [
+            Ratio("import jupyter_ext, milliseconds", inside.median, 50, least=False, unit="ms"),
             Ratio(
-                "server start, added",
-                (starts[True].median - starts[False].median) * 1000,
-                100,
+                "server start, processor time added (between the least)",
+                (min(works[True].values) - min(works[False].values)) * 1000,
+                50,
                 least=False,
                 unit="ms",
             ),
+            Ratio(
+                "server start, processor time added (between the medians)",
+                (works[True].median - works[False].median) * 1000,
+                unit="ms",
+            ),
+            Ratio("server start, function calls added", counted[True] - counted[False], unit="calls"),
+            Ratio("server start, function calls without it", counted[False], unit="calls"),
             Ratio("idle memory, added", sizes[True].median - sizes[False].median, 20, least=False, unit="MB"),
             Ratio("front end, as it is", raw / 1000, unit="kB"),
             Ratio("front end, gzip", packed / 1000, 250, least=False, unit="kB"),
