@@ -18,7 +18,7 @@ PACKAGING := pyproject.toml labextension/package.json labextension/yarn.lock lab
 FRONTEND  := $(shell find labextension/src labextension/style labextension/schema -type f 2>/dev/null)
 
 .DEFAULT_GOAL := help
-.PHONY: help lab demo test test-unit test-contract test-js test-ui test-cluster bench fmt lint clean
+.PHONY: help lab demo test test-machine test-unit test-contract test-js test-ui test-cluster bench fmt lint clean
 
 help: ## List these commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## /\1\t/' | expand -t 15
@@ -45,10 +45,18 @@ lab: $(STAMPS)/install ## Install into .venv and open the tour in JupyterLab
 
 demo: $(STAMPS)/install ## Run the tour as a pipeline, without a browser
 	$(BIN)/jupyter kf run examples/tour.ipynb
+	@echo "What the endpoint was, the newest first (jupyter kf delete late-flights ends it):"
+	@$(BIN)/jupyter kf revisions late-flights
 
 # --- Checks ------------------------------------------------------------------------------------------
 
-test: lint test-unit test-contract test-js test-ui test-cluster ## Everything CI runs
+# The cluster's tests wait most of their time, so they run beside all others; each part's output comes in one piece.
+test: $(STAMPS)/install ## Everything CI runs
+	@$(MAKE) --no-print-directory -j 2 --output-sync=target test-machine test-cluster
+
+# One after the other, also where make was told to run several at once.
+test-machine: $(STAMPS)/install
+	@$(MAKE) --no-print-directory -j 1 lint test-js test-unit test-contract test-ui
 
 test-unit: $(STAMPS)/install ## Python tests without a browser
 	$(PYTEST) -n $(WORKERS) --dist loadfile -m 'not ui and not cluster and not contract'
@@ -62,9 +70,10 @@ test-js: $(STAMPS)/install labextension/node_modules ## Front-end models, in Nod
 test-ui: $(STAMPS)/install ## A real JupyterLab in a real browser
 	@.ci/chromium
 	$(PYTEST) -m ui tests/ui
+	$(PYTEST) -m ui tests/spawner
 
-test-cluster: $(STAMPS)/install ## Tests against a Kubernetes control plane
-	@echo "test-cluster: nothing to run. The cluster backend is not written yet (docs/architecture.md, Planned)."
+test-cluster: $(STAMPS)/install ## A real Kubernetes in a network of its own, and what runs on it (root; Go builds it once)
+	$(BIN)/python -m tests.cluster test -n0
 
 bench: $(STAMPS)/install ## Measure against the peers; each gets an environment of its own in .bench/
 	$(BIN)/python -m benchmarks

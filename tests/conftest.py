@@ -3,14 +3,27 @@
 from __future__ import annotations
 
 import os
+import signal
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
 import pytest
+from hypothesis import settings
 
 REPOSITORY = Path(__file__).parent.parent
+
+# How long an example takes says more of what else the machine does than of the code.
+settings.register_profile("untimed", deadline=None)
+settings.load_profile("untimed")
+
+
+def pytest_configure() -> None:
+    """Ctrl-C reaches what tests start, even where a shell runs the tests in its background and deaf to it."""
+    if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")
@@ -62,7 +75,8 @@ def _no_process_left(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]
         time.sleep(0.1)
     lines = []
     for process in left:
-        with process.oneshot():
-            lines.append(f"{process.pid} {process.status()} {' '.join(process.cmdline())[:200]}")
-        process.kill()
+        with suppress(psutil.NoSuchProcess):  # one that is dead and not yet waited for has no command
+            with process.oneshot():
+                lines.append(f"{process.pid} {process.status()} {' '.join(process.cmdline())[:200]}")
+            process.kill()
     assert not lines, "processes outlived the tests:\n" + "\n".join(lines)

@@ -57,8 +57,7 @@ def test_versions_are_those_of_the_project(recipe, project):
     (ours,) = [word for word in install if word.startswith(project["name"])]
     extras = re.search(r"\[([\w,]+)\]", ours).group(1).split(",")
     assert set(extras) <= set(project["optional-dependencies"])
-    hub = [spec for spec in project["optional-dependencies"]["hub"] if spec.startswith("jupyterhub>")]
-    assert hub == [word for word in install if word.startswith("jupyterhub")]
+    assert "hub" in extras  # a server of another JupyterHub than its Hub's may not start
 
 
 def test_binders_contract(recipe):

