@@ -58,7 +58,12 @@ class Lab:
 
     def notebook(self, path: str) -> Locator:
         """Open a notebook and wait until its cells are there; with the pipeline bar."""
-        self.command("docmanager:open", path=path, factory="Notebook")
+        # Behind its spinner a notebook has one empty cell until the file's arrive.
+        self.page.evaluate(
+            "path => window.jupyterapp.commands.execute('docmanager:open', {path, factory: 'Notebook'})"
+            ".then(panel => Promise.all([panel.context.ready, panel.revealed])).then(() => null)",
+            path,
+        )
         panel = self.page.locator(".jp-NotebookPanel:not(.lm-mod-hidden)")
         expect(panel.locator(".jp-Cell").first).to_be_visible()
         if not self.bar.is_visible():

@@ -13,8 +13,8 @@ from tests.ui.conftest import Server
 from tests.ui.screen import cell, notebook, settled, violations
 from tests.waiting import processes_of, until
 
-PATIENCE = 300_000
-"""Milliseconds that a JVM may take on a machine that does other things."""
+PATIENCE = 200_000
+"""Milliseconds that a JVM may take on a machine that does other things; less than a test may take, to say what is missing."""
 KINDS = ("sparkapplications", "sparkconnects", "scheduledsparkapplications")
 SMALL = {"cores": 1, "memory": "512m", "driverMemory": "512m"}
 BACKEND = "CoarseGrainedExecutorBackend"

@@ -116,6 +116,7 @@ export class NotebookController implements IDisposable {
   /** Submit the notebook as it stands, saved or not. */
   async run(options: Pick<IRunOptions, 'from' | 'only' | 'cache'> = {}): Promise<void> {
     const { kubeflow } = this._services;
+    await this.panel.context.ready; // before, the notebook looks empty
     await kubeflow.runNotebook({
       path: this.source.path,
       notebook: this.source.content(),

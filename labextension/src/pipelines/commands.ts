@@ -251,6 +251,7 @@ export function addNotebookCommands(
       }
       const { path } = panel.context;
       try {
+        await panel.context.ready; // before, it looks empty
         const run = await kubeflow.runNotebook({
           path: contents.localPath(path),
           notebook: withoutOutputs(

@@ -261,9 +261,10 @@ function addCellCommands(
     describedBy: {
       args: { type: 'object', properties: { name: { type: 'string', description: 'Session' } } }
     },
-    execute: args => {
+    execute: async args => {
       const panel = notebooks?.currentWidget;
       if (panel) {
+        await panel.context.ready; // what is put in before is lost when the file's cells arrive
         NotebookActions.insertBelow(panel.content);
         const cell = panel.content.activeCell;
         cell?.model.sharedModel.setSource(sessionCell(args.name ? String(args.name) : undefined));

@@ -25,6 +25,7 @@ export async function putIntoCell(
   parameters: Parameters,
   origin: string
 ): Promise<void> {
+  await panel.context.ready; // what is put in before is lost when the file's cells arrive
   const at = panel.content.activeCellIndex + 1;
   insertCell(panel, at, parametersCell(parameters, origin));
   await show(panel, at);
@@ -37,6 +38,7 @@ export async function setPipelineParameters(
   parameters: Parameters,
   origin: string
 ): Promise<readonly string[]> {
+  await panel.context.ready;
   const source = new PanelSource(panel, contents);
   try {
     const cells = source.cells;
