@@ -18,7 +18,7 @@ PACKAGING := pyproject.toml labextension/package.json labextension/yarn.lock lab
 FRONTEND  := $(shell find labextension/src labextension/style labextension/schema -type f 2>/dev/null)
 
 .DEFAULT_GOAL := help
-.PHONY: help lab demo test test-machine test-unit test-contract test-js test-ui test-cluster bench fmt lint clean
+.PHONY: help lab demo test test-machine test-unit test-contract test-js test-ui test-ui-lab test-ui-hub test-cluster bench fmt lint clean
 
 help: ## List these commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## /\1\t/' | expand -t 15
@@ -50,30 +50,40 @@ demo: $(STAMPS)/install ## Run the tour as a pipeline, without a browser
 
 # --- Checks ------------------------------------------------------------------------------------------
 
-# The cluster's tests wait most of their time, so they run beside all others; each part's output comes in one piece.
+# The cluster's tests wait most of their time, so others run beside them, each part's output in one piece. A browser has
+# the machine for itself.
 test: $(STAMPS)/install ## Everything CI runs
-	@$(MAKE) --no-print-directory -j 2 --output-sync=target test-machine test-cluster
+	@status=0; \
+	$(MAKE) --no-print-directory -j 2 --output-sync=target test-machine test-cluster || status=$$?; \
+	$(MAKE) --no-print-directory -j 1 test-ui || status=$$?; \
+	exit $$status
 
 # One after the other, also where make was told to run several at once.
 test-machine: $(STAMPS)/install
-	@$(MAKE) --no-print-directory -j 1 lint test-js test-unit test-contract test-ui
+	@$(MAKE) --no-print-directory -j 1 lint test-js test-unit test-contract
 
+# Parts that run side by side must not write the same cache of what failed last.
 test-unit: $(STAMPS)/install ## Python tests without a browser
-	$(PYTEST) -n $(WORKERS) --dist loadfile -m 'not ui and not cluster and not contract'
+	$(PYTEST) -o cache_dir=.pytest_cache/unit -n $(WORKERS) --dist loadfile -m 'not ui and not cluster and not contract'
 
 test-contract: $(STAMPS)/install ## What we write, read by the tools it is written for
-	$(PYTEST) -m contract
+	$(PYTEST) -o cache_dir=.pytest_cache/contract -m contract
 
 test-js: $(STAMPS)/install labextension/node_modules ## Front-end models, in Node
 	cd labextension && jlpm test
 
-test-ui: $(STAMPS)/install ## A real JupyterLab in a real browser
+test-ui: test-ui-lab test-ui-hub ## A real JupyterLab, and the spawner's pages, in a real browser
+
+test-ui-lab: $(STAMPS)/install
 	@.ci/chromium
-	$(PYTEST) -m ui tests/ui
-	$(PYTEST) -m ui tests/spawner
+	$(PYTEST) -o cache_dir=.pytest_cache/ui-lab -m ui tests/ui
+
+test-ui-hub: $(STAMPS)/install
+	@.ci/chromium
+	$(PYTEST) -o cache_dir=.pytest_cache/ui-hub -m ui tests/spawner
 
 test-cluster: $(STAMPS)/install ## A real Kubernetes in a network of its own, and what runs on it (root; Go builds it once)
-	$(BIN)/python -m tests.cluster test -n0
+	$(BIN)/python -m tests.cluster test -o cache_dir=.pytest_cache/cluster -n0
 
 bench: $(STAMPS)/install ## Measure against the peers; each gets an environment of its own in .bench/
 	$(BIN)/python -m benchmarks
