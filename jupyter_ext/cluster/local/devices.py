@@ -5,6 +5,9 @@ may have only the rest. So a small request can pass a big one that waits for som
 
 Leases nest: a job that a step starts may use what the step holds. Otherwise a step that waits for its job on a small
 machine would wait for ever.
+
+A CPU can be shared, memory and GPUs cannot: what wants whole CPUs is not kept waiting by endpoints, which hold a small
+part of one as long as they are there. Otherwise a job of as many processes as there are CPUs would wait for ever, too.
 """
 
 from __future__ import annotations
@@ -31,6 +34,9 @@ UNIT: Final = "JUPYTER_KUBEFLOW_UNIT"
 FORGET_SECONDS: Final = 30.0
 """A request that nobody repeats for so long has lost its place."""
 _REFRESH_SECONDS: Final = 2.0
+_LIGHT: Final = 250
+"""Thousandths of a CPU: who holds no more takes none from those who want a whole one."""
+_WHOLE: Final = 1000
 
 
 @dataclass(frozen=True)
@@ -292,23 +298,28 @@ def _free(rows: Sequence[_Row], request: Request, mine: _Row | None = None) -> _
     inside = _inside(rows)
     for row in inside[None]:
         used_cpu, used_memory = _used(row, inside)
-        cpu -= min(used_cpu, max(cpu, 0))
+        cpu -= min(_felt(used_cpu, request), max(cpu, 0))
         memory -= min(used_memory, max(memory, 0))
     taken = {uuid for row in rows if row.granted and row.gpus for uuid in decode(row.devices)}
     free = tuple(gpu for gpu in gpus if gpu.uuid not in taken)
     for row in rows:
         if mine is not None and not row.granted and row.id < mine.id:
-            cpu -= min(row.cpu, max(cpu, 0))
+            cpu -= min(_felt(row.cpu, request), max(cpu, 0))
             memory -= min(row.memory, max(memory, 0))
             free = free[row.gpus :]
     for host in _hosts(rows, mine):
         below = inside.get(host.place, [])
-        cpu += max(host.cpu - sum(_used(row, inside)[0] for row in below), 0)
+        cpu += max(_felt(host.cpu, request) - sum(_used(row, inside)[0] for row in below), 0)
         memory += max(host.memory - sum(_used(row, inside)[1] for row in below), 0)
         lent = {uuid for row in below for uuid in decode(row.devices)}
         own = tuple(gpu for gpu in gpus if gpu.uuid in decode(host.devices) and gpu.uuid not in lent)
         free = (*own, *free)
     return _Free(cpu, memory, free)
+
+
+def _felt(held: int, request: Request) -> int:
+    """The CPU that who holds so much takes from a request."""
+    return 0 if held <= _LIGHT and request.cpu_milli >= _WHOLE else held
 
 
 def _inside(rows: Sequence[_Row]) -> dict[str | None, list[_Row]]:
@@ -371,7 +382,10 @@ def _reason(rows: Sequence[_Row], mine: _Row) -> str:
     if not missing:
         earlier = next(row for row in rows if not row.granted and row.id < mine.id)
         return f"Waiting behind {_name(earlier, mine)}, which asked first."
-    names = dict.fromkeys(_name(row, mine) for row in held if any(getattr(row, field) for field in missing))
+    taking = {field: [row for row in held if getattr(row, field)] for field in missing}
+    taking["cpu"] = [row for row in taking.get("cpu", ()) if _felt(row.cpu, mine.request)]
+    taken = {row.id for rows in taking.values() for row in rows}
+    names = dict.fromkeys(_name(row, mine) for row in held if row.id in taken)
     text = f"Waiting for {_amounts(missing, mine.cpu, mine.memory, mine.gpus)}."
     several = len(missing) > 1 or mine.gpus > 1 or mine.cpu > 1000
     return f"{text} {'They are' if several else 'It is'} held by {_list(list(names))}." if names else text
