@@ -120,8 +120,9 @@ def _experiments(_: Any, args: Namespace) -> object:
 
 def _get(_: Any, args: Namespace) -> object:
     from jupyter_ext import resources
+    from jupyter_ext.kinds import kind_of
 
-    kind = resources.kind_of(args.kind) if args.kind else None
+    kind = kind_of(args.kind) if args.kind else None
     if args.kind and kind is None:
         return resources.handle(args.kind)
     return ResourcesView(resources.list_(kind, limit=args.limit))

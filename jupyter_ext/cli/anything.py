@@ -19,14 +19,15 @@ if TYPE_CHECKING:
 def apply(args: Namespace) -> int:
     """``jupyter kf apply -f``."""
     from jupyter_ext import resources
+    from jupyter_ext.kinds import title
 
     applied = [item for text in _texts(args.files) for item in resources.apply(text)]
     if not args.json:
         for item in applied:
-            say(f"{resources.title(item.resource)} {item.outcome}")
+            say(f"{title(item.resource)} {item.outcome}")
             for note in item.notes:
                 say(f"  {note}")
-    ended = [resources.wait(resources.title(item.resource)) for item in applied] if args.wait else []
+    ended = [resources.wait(title(item.resource)) for item in applied] if args.wait else []
     if args.json:
         now = ended or [item.resource for item in applied]
         as_json(
@@ -71,11 +72,11 @@ def _conclude(ended: Sequence[Resource], args: Namespace) -> int:
 
 def references(words: Sequence[str]) -> tuple[str | None, list[str]]:
     """Read ``trainjobs``, ``trainjob NAME…``, ``trainjob/NAME`` or ``NAME`` as kind (of a list) and references."""
-    from jupyter_ext import resources
+    from jupyter_ext.kinds import kind_of
 
     if not words or words == ["all"]:
         return None, []
-    kind = resources.kind_of(words[0]) if "/" not in words[0] else None
+    kind = kind_of(words[0]) if "/" not in words[0] else None
     if kind is None:
         return None, list(words)
     return kind, [f"{kind.lower()}/{name}" for name in words[1:]]
@@ -84,6 +85,7 @@ def references(words: Sequence[str]) -> tuple[str | None, list[str]]:
 def get(args: Namespace) -> int:
     """``jupyter kf get``."""
     from jupyter_ext import resources
+    from jupyter_ext.kinds import title
 
     kind, names = references(args.what)
     state = args.state.upper() if args.state else None
@@ -97,10 +99,10 @@ def get(args: Namespace) -> int:
     elif args.format == "yaml":
         import yaml
 
-        whole = found if names else [resources.get(resources.title(item)) for item in found]
+        whole = found if names else [resources.get(title(item)) for item in found]
         say(yaml.safe_dump_all([item.to_dict() for item in whole], sort_keys=False).rstrip("\n"))
     elif args.format == "name":
-        say("\n".join(resources.title(item) for item in found))
+        say("\n".join(title(item) for item in found))
     elif not found:
         say("There is nothing yet. Start something: jupyter kf train FILE.py")
     else:
@@ -182,9 +184,10 @@ def of_another_kind(name: str | None) -> str | None:
     if not name:
         return None
     from jupyter_ext import resources
+    from jupyter_ext.kinds import title
 
     resource = resources.find(name)
-    return None if resource.kind == "Run" else resources.title(resource)
+    return None if resource.kind == "Run" else title(resource)
 
 
 def stop(reference: str) -> int:
@@ -224,14 +227,15 @@ def logs(reference: str, args: Namespace) -> int:
 def delete(args: Namespace) -> int:
     """``jupyter kf delete``."""
     from jupyter_ext import manifest, resources
+    from jupyter_ext.kinds import title
 
     names = references(args.what)[1]
     if args.files:
         for text in _texts(args.files):
-            names += [resources.title(document.resource) for document in manifest.load(text)]
+            names += [title(document.resource) for document in manifest.load(text)]
     if not names:
         raise Invalid("delete what?", hint="Name it, for example: jupyter kf delete trainjob/mnist")
-    for name in [resources.title(resources.find(name)) for name in names]:
+    for name in [title(resources.find(name)) for name in names]:
         resources.delete(name)
         say(f"Deleted {name.removeprefix('run/')}.")
     return 0

@@ -69,11 +69,12 @@ def one(names: Sequence[str]) -> str | None:
 
 def _endpoint(reference: str) -> Endpoint:
     """Give an endpoint by its name, or as ``endpoint/NAME``; raises NotFound with names like it."""
-    from jupyter_ext import resources, serving
+    from jupyter_ext import serving
     from jupyter_ext.errors import Invalid, Where
+    from jupyter_ext.kinds import kind_of
 
     word, slash, name = reference.partition("/")
-    if slash and resources.kind_of(word) != "InferenceService":
+    if slash and kind_of(word) != "InferenceService":
         raise Invalid(f"{reference!r} is not an endpoint", where=Where(field="ENDPOINT"))
     return serving.get(name if slash else reference)
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from jupyter_ext import resources
 from jupyter_ext.errors import KubeflowError
 from jupyter_ext.home.work import listed, row
+from jupyter_ext.kinds import ROWS
 
 if TYPE_CHECKING:
     from jupyter_ext.cluster.resource import Resource
@@ -18,7 +18,7 @@ ASKED: Final = 20
 
 def of(cluster: Any) -> list[dict[str, Any]]:
     """Every endpoint: phase, reason, its variants with their shares, requests and errors of the last minutes."""
-    kinds = [each.kind for each in resources.ROWS if each.serves]
+    kinds = [each.kind for each in ROWS if each.serves]
     found = [item for kind in kinds for item in listed(cluster, kind, limit=MOST)]
     return [_endpoint(item, counted=number < ASKED) for number, item in enumerate(found)]
 

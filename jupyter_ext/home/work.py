@@ -6,8 +6,8 @@ from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
-from jupyter_ext import resources
 from jupyter_ext.errors import KubeflowError
+from jupyter_ext.kinds import ROWS
 
 if TYPE_CHECKING:
     from jupyter_ext.cluster.resource import Resource
@@ -25,7 +25,7 @@ _DAY: Final = timedelta(days=1)
 def of(cluster: Any) -> dict[str, Any]:
     """``active``, ``failed`` (of the last day) and ``recent`` as rows, newest first; ``counts`` by kind and phase."""
     cluster = cluster if cluster.kind == "local" else _Once(cluster)
-    kinds = [row.kind for row in resources.ROWS if not (row.hidden or row.serves or row.kind in SCHEDULES)]
+    kinds = [row.kind for row in ROWS if not (row.hidden or row.serves or row.kind in SCHEDULES)]
     counts = _counts(cluster, kinds)
     there = [kind for kind in kinds if counts.get(kind)]
     since = (datetime.now(UTC) - _DAY).isoformat()
@@ -152,6 +152,6 @@ def _schedules(cluster: Any) -> list[dict[str, Any]]:
     return [
         row(item) | {"next": item.status.get("nextTime") or item.status.get("nextRun")}
         for kind in sorted(SCHEDULES)
-        if any(each.kind == kind for each in resources.ROWS)
+        if any(each.kind == kind for each in ROWS)
         for item in listed(cluster, kind, limit=MOST)
     ]

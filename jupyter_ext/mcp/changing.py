@@ -84,7 +84,9 @@ def plan_of_creation(kind: Kind, body: Body, file: Path | None, path: str | None
 
 def plan_of_application(body: Body) -> Plan:
     """What applying a YAML text would create and change."""
-    from jupyter_ext import manifest, resources
+    from jupyter_ext import manifest
+    from jupyter_ext.applying import differences
+    from jupyter_ext.kinds import title
 
     cluster = access.cluster()
     told: list[str] = []
@@ -94,11 +96,11 @@ def plan_of_application(body: Body) -> Plan:
         try:
             old = cluster.get(asked.kind, asked.name)
         except NotFound:
-            told.append(f"create {resources.title(asked)}")
+            told.append(f"create {title(asked)}")
             state.append(None)
             continue
-        fields = resources.differences(old.spec, asked.spec)[:10]
-        told.append(f"change {resources.title(asked)} ({', '.join(fields) or 'nothing'})")
+        fields = differences(old.spec, asked.spec)[:10]
+        told.append(f"change {title(asked)} ({', '.join(fields) or 'nothing'})")
         state.append([old.uid, old.generation])
     if not told:
         raise Invalid("there is nothing in the text", where=Where(field="yaml"))

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from jupyter_ext.cluster.handle import Handle
 from jupyter_ext.errors import Unavailable
 from jupyter_ext.serving import door, verbs
 from jupyter_ext.serving import spec as names
 from jupyter_ext.serving.places import KIND
+
+if TYPE_CHECKING:
+    from jupyter_ext.serving.predicting import Target
 
 
 class Asking(Handle):
@@ -60,9 +63,13 @@ class Asking(Handle):
 
         ``variant``: ask this one. ``raw``: the whole answer, with status, time and request id.
         """
+        return self._asked(data, self._target(variant), raw=raw, headers=headers)
+
+    def _asked(self, data: Any, at: Target, *, raw: bool, headers: Mapping[str, str] | None) -> Any:
+        """What is answered there."""
         from jupyter_ext.serving import predicting
 
-        return predicting.predict(data, self._target(variant), raw=raw, headers=headers)
+        return predicting.predict(data, at, raw=raw, headers=headers)
 
     def explain(
         self,

@@ -7,14 +7,14 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from jupyter_ext.cluster import discover
 from jupyter_ext.cluster.kube import handle as shared
 from jupyter_ext.cluster.resource import Resource
-from jupyter_ext.errors import Conflict, Gone, NotFound, Unavailable, Where
+from jupyter_ext.errors import Conflict, NotFound, Unavailable, Where
 from jupyter_ext.serving import kube_asking, kube_objects, verbs
 from jupyter_ext.serving import spec as names
 from jupyter_ext.serving.handle import Endpoint
@@ -24,13 +24,12 @@ from jupyter_ext.serving.kube_view import View
 from jupyter_ext.serving.places import KIND
 
 if TYPE_CHECKING:
+    from jupyter_ext.cluster.answers import WatchEvent
     from jupyter_ext.cluster.kube import KubeCluster
     from jupyter_ext.cluster.local import LocalCluster
     from jupyter_ext.serving.predicting import Target
     from jupyter_ext.serving.submission import Asked
 
-_LOOK_SECONDS: Final = 2.0
-"""Between looks at pods, of which KServe says nothing while they start."""
 _STOP_SECONDS: Final = 120.0
 _WAY_SECONDS: Final = 10.0
 _ways: Final[dict[tuple[str, str, str], dict[str | None, tuple[float, Target]]]] = {}
@@ -98,6 +97,7 @@ class KubeEndpoint(WithoutGateway, shared.KubeHandle, Endpoint):
     """One endpoint of a Kubernetes cluster. Every property asks the API server."""
 
     _kind = KIND
+    _look_seconds = 2.0  # between looks at pods, of which KServe says nothing while they start
 
     def __init__(self, name: str, cluster: KubeCluster, kind: str | None = None) -> None:
         shared.KubeHandle.__init__(self, name, cluster, kind)
@@ -170,21 +170,11 @@ class KubeEndpoint(WithoutGateway, shared.KubeHandle, Endpoint):
                 at = found.services[wanted]
         return kube_asking.target(self._remote, at, timeout)
 
-    def predict(
-        self,
-        data: Any,
-        variant: str | None = None,
-        *,
-        raw: bool = False,
-        headers: Mapping[str, str] | None = None,
-    ) -> Any:
-        """As every endpoint's; a split is asked by V1, which is all that KServe's router passes on."""
-        from jupyter_ext.serving import predicting
-
-        at = self._target(variant)
+    def _asked(self, data: Any, at: Target, *, raw: bool, headers: Mapping[str, str] | None) -> Any:
+        """A split is asked by V1, which is all that KServe's router passes on."""
         if at.model == kube_objects.graph_name(self.name):
             return kube_asking.through_graph(data, at, raw=raw, headers=headers)
-        return predicting.predict(data, at, raw=raw, headers=headers)
+        return super()._asked(data, at, raw=raw, headers=headers)
 
     # Change it
 
@@ -202,7 +192,7 @@ class KubeEndpoint(WithoutGateway, shared.KubeHandle, Endpoint):
             verbs.stop(self._records, self.name)
             self._settle()
         if wait:
-            self._until(lambda resource: resource.resting, _STOP_SECONDS)
+            self._reached(_STOP_SECONDS, lambda resource: resource.resting)
         return self
 
     def start(self, *, wait: bool = False) -> KubeEndpoint:
@@ -237,7 +227,7 @@ class KubeEndpoint(WithoutGateway, shared.KubeHandle, Endpoint):
 
     def wait(self, timeout: float | None = None) -> KubeEndpoint:
         """Wait until what is asked for serves; raises Unavailable when that fails, TimeoutError after ``timeout`` s."""
-        resource = self._until(self._is_settled, timeout)
+        resource = self._reached(timeout, self._is_settled)
         self._ways.clear()
         failed = [row for row in resource.status.get("variants") or () if row["state"] == "failed"]
         if failed:
@@ -287,25 +277,13 @@ class KubeEndpoint(WithoutGateway, shared.KubeHandle, Endpoint):
             if each not in wanted:
                 self._removed(KIND, each)
 
-    def _until(self, done: Any, timeout: float | None) -> Resource:
-        """The resource once it is as wanted; raises TimeoutError with the reason, NotFound when it was deleted."""
-        deadline = None if timeout is None else time.monotonic() + timeout
-        while not done(resource := self.resource):
-            left = _LOOK_SECONDS if deadline is None else min(deadline - time.monotonic(), _LOOK_SECONDS)
-            if left <= 0:
-                said = f"{self.name} is still {resource.phase} after {timeout:g} s."
-                raise TimeoutError(f"{said} {self._why(resource)}".rstrip())
-            self._stir(resource, left)
-        return resource
+    def _is_news(self, event: WatchEvent, resource: Resource, is_there: Callable[[Resource], bool]) -> bool:
+        """Whether KServe says something of it: of one variant, which does not tell how the endpoint is."""
+        del resource, is_there
+        return event.resource.labels.get(ENDPOINT, event.resource.name) == self.name
 
-    def _stir(self, resource: Resource, seconds: float) -> None:
-        """Wait until KServe says something of it, at most so long."""
-        try:
-            for event in self._remote.watch(resource.resource_version, [KIND], seconds, summary=True):
-                if event.resource.labels.get(ENDPOINT, event.resource.name) == self.name:
-                    return
-        except Gone:
-            return  # look again
+    def _late(self, resource: Resource, timeout: float) -> str:
+        return f"{self.name} is still {resource.phase} after {timeout:g} s."
 
     def logs(
         self,

@@ -13,7 +13,7 @@ import jsonschema
 import pytest
 import yaml
 
-from jupyter_ext import resources, training
+from jupyter_ext import kinds, training
 from tests.surfaces.commands import caller
 
 OBJECT = {
@@ -254,7 +254,7 @@ def test_nothing_starts_where_one_document_is_wrong(kf, folder):
 
 def test_kinds_are_named_as_one_likes(kf, put_run):
     put_run("flights")
-    assert resources.kind_of("tj") == resources.kind_of("TrainJobs") == "TrainJob"
+    assert kinds.kind_of("tj") == kinds.kind_of("TrainJobs") == "TrainJob"
     assert kf("get", "runs", "-o", "name").stdout == "run/flights\n"
     assert kf("get", "flights", "--json").stdout == kf("get", "run", "flights", "--json").stdout
     assert kf("stop", "run/flights").returncode == 0

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from IPython.core.interactiveshell import InteractiveShell
 
-from jupyter_ext import manifest, resources
+from jupyter_ext import kinds, manifest
 from jupyter_ext.cli.parser import parse
 
 PAGES = ("training", "tuning")
@@ -51,4 +51,4 @@ def test_the_commands_are_commands(page, repository):
 def test_the_yaml_is_what_can_be_applied(page, repository):
     for block in blocks(repository, page, "yaml"):
         for document in manifest.read(block):
-            resources._function(resources.row(document.resource.kind).check)(document.resource)
+            kinds.function(kinds.row(document.resource.kind).check)(document.resource)

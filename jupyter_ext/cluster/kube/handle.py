@@ -20,6 +20,7 @@ from jupyter_ext.errors import Conflict, Gone, NotFound, Unfit, Where
 if TYPE_CHECKING:
     import threading
 
+    from jupyter_ext.cluster.answers import WatchEvent
     from jupyter_ext.cluster.kube.cluster import KubeCluster
 
 __all__ = ["INSIDE", "KubeHandle", "Suspending", "listed", "place", "refused", "there"]
@@ -73,6 +74,7 @@ class KubeHandle:
     """One resource of a Kubernetes cluster, by name. Every property asks the API server."""
 
     _kind: ClassVar[str]
+    _look_seconds: ClassVar[float] = LOOK_SECONDS
     name: str
     kind: str
 
@@ -115,10 +117,10 @@ class KubeHandle:
         """The resource once it is as wanted; raises TimeoutError, and NotFound when it was deleted."""
         deadline = None if timeout is None else time.monotonic() + timeout
         while not is_there(resource := self.resource):
-            left = LOOK_SECONDS if deadline is None else min(deadline - time.monotonic(), LOOK_SECONDS)
-            if left <= 0:
-                said = f"{resource.kind} {self.name} is still {resource.phase} after {timeout} s."
-                raise TimeoutError(f"{said} {self._why(resource)}".rstrip())
+            most = self._look_seconds
+            left = most if deadline is None else min(deadline - time.monotonic(), most)
+            if timeout is not None and left <= 0:
+                raise TimeoutError(f"{self._late(resource, timeout)} {self._why(resource)}".rstrip())
             self._changed(resource, left, is_there)
         return resource
 
@@ -126,11 +128,19 @@ class KubeHandle:
         """Wait until it is as wanted or gone, at most so long."""
         try:
             for event in self._remote.watch(resource.resource_version, [self.kind], seconds, summary=True):
-                same = event.resource.uid == resource.uid
-                if same and (event.type == "DELETED" or is_there(event.resource)):
+                if self._is_news(event, resource, is_there):
                     return
         except Gone:
             return  # look again
+
+    def _is_news(self, event: WatchEvent, resource: Resource, is_there: Callable[[Resource], bool]) -> bool:
+        """Whether who waits looks again: what a watch says is enough to know that it is as wanted, or gone."""
+        same = event.resource.uid == resource.uid
+        return same and (event.type == "DELETED" or is_there(event.resource))
+
+    def _late(self, resource: Resource, timeout: float) -> str:
+        """What is said when it is not as wanted in time; why follows."""
+        return f"{resource.kind} {self.name} is still {resource.phase} after {timeout} s."
 
     def delete(self) -> None:
         """Remove it, and with it its pods and their logs."""

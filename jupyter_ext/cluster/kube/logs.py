@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import queue
-import threading
 import time
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Final
 
-from jupyter_ext.errors import Forbidden, Invalid, KubeflowError, NotFound, Unavailable, Where
+from jupyter_ext.cluster.kube.streaming import Reader
+from jupyter_ext.errors import Invalid, KubeflowError, NotFound, Unavailable, Where
 
 if TYPE_CHECKING:
     from jupyter_ext.cluster.kube.pods import Pod
-    from jupyter_ext.cluster.kube.transport import Streamed, Transport
+    from jupyter_ext.cluster.kube.transport import Transport
 
 LOOK_SECONDS: Final = 1.0
 """Between two looks for pods that came, while a log is followed."""
@@ -122,27 +122,18 @@ def _look(
     return over
 
 
-class _Followed(threading.Thread):
+class _Followed(Reader):
     """One pod's log. Where the connection ends before the container does, it goes on after the last line."""
 
     def __init__(
         self, transport: Transport, namespace: str, pod: Pod, tail: int | None,
         lines: queue.Queue[str | Exception], *, marked: bool,
     ) -> None:  # fmt: skip
-        super().__init__(name=f"kubeflow-log-{pod.name}", daemon=True)
-        self._transport, self._path, self._pod, self._tail = transport, _path(namespace, pod), pod, tail
+        super().__init__(f"kubeflow-log-{pod.name}", transport, _path(namespace, pod))
+        self._pod, self._tail = pod, tail
         self._object = f"/api/v1/namespaces/{namespace}/pods/{pod.name}"
         self._lines, self._mark = lines, f"[{pod.part}] " if marked else ""
-        self._over = threading.Event()
-        self._stream: Streamed | None = None
         self._last = ""
-
-    def end(self) -> None:
-        """End it now."""
-        self._over.set()
-        stream = self._stream
-        if stream is not None:
-            stream.close()
 
     def run(self) -> None:
         """Read until the container has ended."""
@@ -156,11 +147,8 @@ class _Followed(threading.Thread):
                 self._over.wait(LOOK_SECONDS)
             except (Invalid, NotFound):
                 return
-            except Forbidden as error:
-                self._put(error)
-                return
             except KubeflowError as error:
-                self._put(error)
+                self._give(self._lines, error)
                 return
             self._over.wait(_WAIT)
 
@@ -176,20 +164,9 @@ class _Followed(threading.Thread):
             query["sinceTime"] = self._last
         elif self._tail is not None:
             query["tailLines"] = str(self._tail)
-        self._stream = self._transport.stream(self._path, query, silence=None)
-        if self._over.is_set():
-            self._stream.close()
-        for line in self._stream.lines():
+        for line in self._asked(query, None):
             # Two lines may have one time only if the clock stands still: it has nanoseconds.
             moment, _, words = line.decode(errors="replace").partition(" ")
             if moment > self._last:
                 self._last = moment
-                self._put(f"{self._mark}{words}\n")
-
-    def _put(self, line: str | Exception) -> None:
-        while not self._over.is_set():
-            try:
-                self._lines.put(line, timeout=_WAIT)
-            except queue.Full:
-                continue
-            return
+                self._give(self._lines, f"{self._mark}{words}\n")

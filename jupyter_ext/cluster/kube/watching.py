@@ -13,11 +13,12 @@ from typing import TYPE_CHECKING, Any, Final
 
 from jupyter_ext.cluster.answers import WatchEvent
 from jupyter_ext.cluster.kube.objects import read
+from jupyter_ext.cluster.kube.streaming import Reader
 from jupyter_ext.errors import Gone, Invalid, KubeflowError, Unavailable, Where
 
 if TYPE_CHECKING:
     from jupyter_ext.cluster.kube.kinds import Served
-    from jupyter_ext.cluster.kube.transport import Streamed, Transport
+    from jupyter_ext.cluster.kube.transport import Transport
 
 LASTS: Final = 290
 """Seconds that one request is asked to stay open; API servers end them after 5 to 10 minutes anyway."""
@@ -97,25 +98,15 @@ def follow(
             watch.end()
 
 
-class _Watch(threading.Thread):
+class _Watch(Reader):
     """One kind: its changes go into the queue, then None when it has ended, or the error with which it did."""
 
     def __init__(
         self, transport: Transport, kind: str, path: str, since: int, changes: queue.Queue[tuple[str, Any]],
         timeout: float | None,
     ) -> None:  # fmt: skip
-        super().__init__(name=f"kubeflow-watch-{kind}", daemon=True)
-        self._transport, self._kind, self._path = transport, kind, path
-        self._since, self._changes, self._timeout = since, changes, timeout
-        self._over = threading.Event()
-        self._stream: Streamed | None = None
-
-    def end(self) -> None:
-        """End it now; it does not matter what it does."""
-        self._over.set()
-        stream = self._stream
-        if stream is not None:
-            stream.close()
+        super().__init__(f"kubeflow-watch-{kind}", transport, path)
+        self._kind, self._since, self._changes, self._timeout = kind, since, changes, timeout
 
     def run(self) -> None:
         """Watch until there is nothing to wait for."""
@@ -128,12 +119,7 @@ class _Watch(threading.Thread):
             self._put(Unavailable(f"The watch of {self._path} broke: {error}"))
 
     def _put(self, change: Any) -> None:
-        while not self._over.is_set():
-            try:
-                self._changes.put((self._kind, change), timeout=_LOOK)
-            except queue.Full:
-                continue
-            return
+        self._give(self._changes, (self._kind, change))
 
     def _follow(self) -> None:
         pause, since_answer = _PAUSES[0], time.monotonic()
@@ -161,10 +147,7 @@ class _Watch(threading.Thread):
             "resourceVersion": str(self._since),
             "timeoutSeconds": str(1 if self._timeout == 0 else LASTS),
         }
-        self._stream = self._transport.stream(self._path, query, silence=SILENCE)
-        if self._over.is_set():
-            self._stream.close()
-        yield from self._stream.lines()
+        return self._asked(query, SILENCE)
 
     def _take(self, line: bytes) -> None:
         import orjson

@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Any, Final
 from jupyter_ext.cluster.kube import why
 from jupyter_ext.cluster.kube.listing import pages
 from jupyter_ext.cluster.kube.pods import Pod, pod_of
+from jupyter_ext.cluster.kube.streaming import Reader
 from jupyter_ext.errors import KubeflowError
 from jupyter_ext.pipelines.kube.manifest import RUN
 
 if TYPE_CHECKING:
     from jupyter_ext.cluster.kube import KubeCluster
-    from jupyter_ext.cluster.kube.transport import Streamed
 
 Json = dict[str, Any]
 
@@ -109,31 +109,22 @@ class Following:
         return words
 
 
-class _Kind(threading.Thread):
+class _Kind(Reader):
     """One kind: listed, then watched from there; listed again whenever the watch ends in any other way than by time."""
 
     def __init__(self, owner: Following, path: str, labels: str) -> None:
-        super().__init__(name=f"kubeflow-run-{path.rpartition('/')[2]}", daemon=True)
-        self._owner, self._path, self._labels = owner, path, labels
-        self._over = threading.Event()
-        self._stream: Streamed | None = None
+        super().__init__(f"kubeflow-run-{path.rpartition('/')[2]}", owner.cluster.transport, path)
+        self._owner, self._labels = owner, labels
         self._since = ""
         self.things: dict[str, Json] = {}
         self.trouble = ""
 
     def look(self) -> None:
         """Take what there is."""
-        found, version = pages(self._owner.cluster.transport, self._path, labels=self._labels)
+        found, version = pages(self._transport, self._path, labels=self._labels)
         self.things = {str(thing["metadata"]["name"]): thing for thing in found}
         self._since, self.trouble = str(version), ""
         self._owner.changed.set()
-
-    def end(self) -> None:
-        """End it now."""
-        self._over.set()
-        stream = self._stream
-        if stream is not None:
-            stream.close()
 
     def run(self) -> None:
         """Follow until the end."""
@@ -155,10 +146,7 @@ class _Kind(threading.Thread):
     def _watch(self) -> None:
         query = {"watch": "1", "labelSelector": self._labels, "resourceVersion": self._since}
         query |= {"timeoutSeconds": str(LASTS), "allowWatchBookmarks": "true"}
-        self._stream = self._owner.cluster.transport.stream(self._path, query, silence=SILENCE)
-        if self._over.is_set():
-            self._stream.close()
-        for line in self._stream.lines():
+        for line in self._asked(query, SILENCE):
             self._take(json.loads(line))
         self._over.wait(_PAUSES[0])
 
