@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -48,10 +48,33 @@ def resource(kind: str, name: str) -> Resource:
 
 
 def run(name: str) -> Run:
-    """Give the handle of a run; raises NotFound."""
+    """Give the handle of a run; raises NotFound. One of this machine does not wait for a server elsewhere."""
     from jupyter_ext import pipelines
+    from jupyter_ext.errors import NotFound
 
-    return pipelines.get(name)
+    try:
+        cluster().get("Run", name)
+    except NotFound:
+        return pipelines.get(name)
+    return pipelines.Run(name)
+
+
+def printed(
+    kind: str,
+    name: str,
+    part: str | None,
+    *,
+    tail: int,
+    follow: bool = False,
+    stop: threading.Event | None = None,
+) -> Iterator[str]:
+    """Give what one of a kind printed, of one ``part`` or all; raises NotFound."""
+    from jupyter_ext import resources
+
+    if kind == "Run":
+        found = run(name).logs(part, tail, follow=follow, stop=stop)
+        return iter([found]) if isinstance(found, str) else found
+    return resources.logs(f"{kind}/{name}", part, tail=tail, follow=follow, stop=stop)
 
 
 WORK = ("Run", "TrainJob", "Experiment", "TFJob", "PyTorchJob", "XGBoostJob")

@@ -13,6 +13,7 @@ from traitlets import Float
 from . import access
 from .later import Handlers, LaterRoutes
 from .watch import SCHEMA, Teller, Watcher, event_data
+from .watch_kfp import RunsElsewhere
 from .watch_registry import RegistryWatcher
 
 if TYPE_CHECKING:
@@ -40,11 +41,7 @@ def mirrors(teller: Teller) -> Mirrors:
     from jupyter_ext.cluster.kube.mirror import Mirrors
 
     def chosen(cluster: KubeCluster | None) -> None:
-        nothing = dict.fromkeys(("phase", "reason", "steps", "progress"))
-        name = cluster.name if cluster else "local"
-        teller.tell(
-            {"type": "MODIFIED", "kind": "Cluster", "name": name, "uid": "", "resourceVersion": 0, **nothing}
-        )
+        moved(teller, cluster.name if cluster else "local")
 
     def shape(resource: Resource) -> Resource:
         from jupyter_ext import resources
@@ -52,6 +49,21 @@ def mirrors(teller: Teller) -> Mirrors:
         return resources.seen(resource)
 
     return Mirrors(lambda change, resource: teller.tell(event_data(change, resource)), chosen, shape)
+
+
+def moved(teller: Teller, name: str) -> None:
+    """Let each page read anew: where things are, or whether that can be reached, is not as it was."""
+    nothing = dict.fromkeys(("phase", "reason", "steps", "progress"))
+    teller.tell(
+        {"type": "MODIFIED", "kind": "Cluster", "name": name, "uid": "", "resourceVersion": 0, **nothing}
+    )
+
+
+def elsewhere(teller: Teller) -> RunsElsewhere:
+    """The runs of a Kubeflow Pipelines server, whose changes are told as those of this machine's are."""
+    return RunsElsewhere(
+        lambda change, run: teller.tell(event_data(change, run)), lambda: moved(teller, "Kubeflow Pipelines")
+    )
 
 
 class KubeflowServer(ExtensionApp):
@@ -67,6 +79,7 @@ class KubeflowServer(ExtensionApp):
     routes: LaterRoutes
     mirrors: Mirrors
     """Copies of what the cluster has, where one is used."""
+    elsewhere: RunsElsewhere
     _watchers: tuple[Watcher, ...] = ()
     _ticking: asyncio.Task[None] | None = None
 
@@ -97,7 +110,8 @@ class KubeflowServer(ExtensionApp):
         if self._watchers:
             return
         loop = asyncio.get_running_loop()
-        self.mirrors = mirrors(Teller(loop, self._emit, self.log))
+        teller = Teller(loop, self._emit, self.log)
+        self.mirrors, self.elsewhere = mirrors(teller), elsewhere(teller)
         self._watchers = (
             Watcher(loop, self._emit_local, self.log),
             RegistryWatcher(loop, self._emit, self.log),
@@ -115,6 +129,7 @@ class KubeflowServer(ExtensionApp):
             await asyncio.get_running_loop().run_in_executor(None, watcher.stop)
         if self._watchers:
             self.mirrors.stop()
+            self.elsewhere.stop()
         self._watchers = ()
 
     def _emit_local(self, data: dict[str, Any]) -> None:

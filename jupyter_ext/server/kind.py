@@ -53,7 +53,7 @@ class Kind:
     """One kind of resource. ``create`` gives the new resource; ``path`` in its body is already resolved.
 
     ``draft`` says what ``create`` would do, for a form; ``logs``: whether it prints something that can be read; ``ui``:
-    whether it has a web interface of its own.
+    whether it has a web interface of its own; ``beside``: whether a Kubeflow Pipelines server may have more of them.
     """
 
     kind: str
@@ -67,6 +67,7 @@ class Kind:
     logs: bool = True
     elsewhere: Elsewhere | None = None
     ui: bool = False
+    beside: bool = False
 
     @property
     def resource(self) -> str:

@@ -18,7 +18,7 @@ from tornado.websocket import WebSocketClosedError, WebSocketHandler
 
 from jupyter_ext.errors import KubeflowError, Unavailable
 
-from . import fields
+from . import access, fields
 from .fields import Field
 from .handler import KubeflowHandler, Operation, encode, operation
 from .kind import Kind
@@ -47,10 +47,8 @@ def tail_handler(kind: Kind) -> type[KubeflowHandler]:
         @staticmethod
         def read(name: str, query: dict[str, Any]) -> str:
             """Read in a thread."""
-            from jupyter_ext import resources
-
             part = query["part"] or query["step"]
-            return "".join(resources.logs(f"{kind.kind}/{name}", part, tail=query["lines"]))
+            return "".join(access.printed(kind.kind, name, part, tail=query["lines"]))
 
     TailHandler.__name__ = TailHandler.__qualname__ = f"{kind.kind}LogTailHandler"
     return TailHandler
@@ -116,13 +114,11 @@ class LogSocket(WebSocketMixin, WebSocketHandler, JupyterHandler):
             )
 
     def _follow(self, name: str) -> None:
-        from jupyter_ext import resources
-
         given = {key: self.get_query_argument(key) for key in self.request.query_arguments}
         query = fields.read_query(FOLLOW, given)
         part = query["part"] or query["step"]
-        reference = f"{self.kind}/{name}"
-        for chunk in resources.logs(reference, part, tail=query["lines"], follow=True, stop=self._stop):
+        lines = query["lines"]
+        for chunk in access.printed(self.kind, name, part, tail=lines, follow=True, stop=self._stop):
             for start in range(0, len(chunk), FRAME):
                 if self._stop.is_set():
                     return

@@ -13,14 +13,14 @@ from tornado import web
 
 from jupyter_ext.errors import Invalid, NotFound, Where
 
-from . import access, listing
+from . import access, listing, watch_kfp
 from .fields import Field
 from .handler import LARGE, SMALL, KubeflowHandler, Operation, operation
 from .kind import Body, Kind, Question, Verb
 from .paths import COMPILED, NOTEBOOKS, locate
 
 if TYPE_CHECKING:
-    from jupyter_ext.resources import Applied
+    from jupyter_ext.applying import Applied
 
 LIST_QUERY = (
     Field("limit", "integer", "Greatest number of resources.", limit=500),
@@ -43,7 +43,7 @@ class ResourceHandler(KubeflowHandler):
         from jupyter_ext.cluster.resource import Resource
 
         if isinstance(result, Resource):
-            return listing.present(result, self.root)
+            return listing.present(self.app.elsewhere.named(result), self.root)
         return {} if result is None else result
 
     async def resolve(self, body: Body, *, program: bool = True) -> Body:
@@ -87,7 +87,9 @@ def list_handler(kind: Kind) -> type[KubeflowHandler]:
             # Of a cluster there is a copy that follows it: however many pages are open, it is asked once.
             mirror = None if kind.elsewhere else await self.blocking(self.app.mirrors.of, kind.kind)
             version = kind.elsewhere.version if kind.elsewhere else access.version
+            more = await self.blocking(self.app.elsewhere.now) if kind.beside else None
             state = mirror.mark if mirror else await self.blocking(version)
+            state = f"{state}+{more.mark}" if more else state
             tag = listing.etag(state, kind.kind, sorted(query.items()), self.root)
             # What is read is at least as new as its tag: at worst the next request reads once more.
             self.set_header("Etag", tag)
@@ -100,7 +102,9 @@ def list_handler(kind: Kind) -> type[KubeflowHandler]:
                 self.reply(await self.blocking(kind.elsewhere.page, query))
                 return
             listed = mirror.list if mirror else partial(access.cluster().list, kind.kind, summary=True)
-            self.reply(await self.blocking(listing.page, listed, query, self.root))
+            listed = partial(watch_kfp.listed, listed, more) if more else listed
+            found = await self.blocking(listing.page, listed, query, self.root)
+            self.reply(watch_kfp.page(found, more.notice) if more else found)
 
         def compute_etag(self) -> str | None:
             return None
@@ -138,6 +142,10 @@ def item_handler(kind: Kind) -> type[KubeflowHandler]:
             if kind.elsewhere:
                 self.reply(await self.blocking(kind.elsewhere.get, name))
                 return
+            if kind.beside:
+                whole = await self.blocking(self.app.elsewhere.whole, name)
+                self.reply(listing.present(whole, self.root))
+                return
             self.reply(self.present(await self.blocking(access.resource, kind.kind, name)))
 
         def compute_etag(self) -> str | None:
@@ -152,7 +160,10 @@ def item_handler(kind: Kind) -> type[KubeflowHandler]:
         @authorized("write", kind.resource)
         @operation(Operation(f"Delete one of the {kind.plural} with what only it refers to.", "write"))
         async def delete(self, name: str) -> None:
-            self.reply(self.present(await self.blocking(delete, name)))
+            gone = await self.blocking(delete, name)
+            if kind.beside:
+                await self.blocking(self.app.elsewhere.deleted, name)
+            self.reply(self.present(gone))
 
     return _named(Handler, kind, "Item")
 

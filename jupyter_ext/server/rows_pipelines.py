@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from . import access
 from .fields import Field
 from .kind import Body, Kind, Verb
 from .registering import REGISTER, asked
@@ -34,9 +35,7 @@ OPTIONS = Field(
 
 
 def _run(name: str) -> Any:
-    from jupyter_ext import pipelines
-
-    return pipelines.get(name)
+    return access.run(name)
 
 
 def _create_run(body: Body) -> object:
@@ -56,9 +55,7 @@ def _create_run(body: Body) -> object:
 
 
 def _delete_run(name: str) -> None:
-    from jupyter_ext import pipelines
-
-    pipelines.delete(name)
+    _run(name).delete()
 
 
 def _stop(name: str, _: Body) -> object:
@@ -146,6 +143,7 @@ KINDS = (
         create_body=(PATH, NOTEBOOK, PARAMETERS, OPTIONS, REGISTER),
         delete=_delete_run,
         verbs=RUN_VERBS,
+        beside=True,
     ),
     Kind(
         "RecurringRun",

@@ -15,6 +15,7 @@ from jupyter_ext.errors import NotFound
 from jupyter_ext.pipelines.kfp import place
 from jupyter_ext.pipelines.kfp.handle import KfpRun
 from tests.cluster.place import NODE_ADDRESS
+from tests.cluster_both.jupyter import JupyterServer
 from tests.pipelines.kfp.fake import FakeKfp
 from tests.waiting import until
 
@@ -76,7 +77,20 @@ def _waiting_pod(cluster, namespace: str, run: str) -> None:
     cluster.call("PATCH", f"{root}/{about['name']}/status", {"status": status}, patch="merge")
 
 
-def test_the_clusters_own_server_is_used_unasked(cluster, fake, connected, monkeypatch):
+def _in_the_sidebar(cluster, kube, fake, tmp_path, known: str) -> None:
+    """A Jupyter server for which the cluster is chosen lists what is there, and nothing of it once it is left."""
+    with JupyterServer(tmp_path / "jupyter", cluster.kubeconfig) as server:
+        assert server.names("runs") == set()
+        chosen = {"context": kube.access.name, "namespace": kube.namespace}
+        assert server.ask("cluster", "POST", chosen)[0] == 200
+        assert server.names("runs") == set(fake.runs)
+        assert server.ask(f"runs/{known}")[1]["status"]["phase"] == "SUCCEEDED"
+        assert "adding 3 and 1" in server.ask(f"runs/{known}/logs:tail?step=add")[1]["text"]
+        assert server.ask("cluster", "POST", {"context": "local"})[0] == 200
+        assert server.names("runs") == set()
+
+
+def test_the_clusters_own_server_is_used_unasked(cluster, fake, connected, monkeypatch, tmp_path):
     kube = connected(cluster.namespace())
     monkeypatch.setenv("KUBECONFIG", str(cluster.kubeconfig))
     kf.cluster.use(kube.access.name, kube.namespace)
@@ -102,6 +116,7 @@ def test_the_clusters_own_server_is_used_unasked(cluster, fake, connected, monke
     assert [long.name, run.name] == [each.name for each in kf.pipelines.runs()]
     long.stop()
     assert long.wait(300).state == "CANCELED"
+    _in_the_sidebar(cluster, kube, fake, tmp_path, run.id)
     # Who may not look there is not led there.
     monkeypatch.setenv("KUBECONFIG", str(cluster.kubeconfig_of("stranger")))
     kf.cluster.use(None)

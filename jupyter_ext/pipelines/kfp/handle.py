@@ -48,11 +48,18 @@ class Elsewhere:
         return KfpRun.of(self.server, starting.start(self.server, found, options, description=description))
 
     def found(self, name: str) -> KfpRun | None:
-        """The run of that name or identity."""
+        """The run of that name or identity. Raises Unavailable, unless this machine has one of that name."""
         try:
             return KfpRun.of(self.server, self.server.find_run(name))
         except NotFound:
             return None
+        except Unavailable:
+            from jupyter_ext.cluster import discover
+
+            with suppress(NotFound):
+                discover.current().get("Run", name)
+                return None
+            raise
 
     def runs(self, limit: int, state: str | None, pipeline: str | None) -> list[tuple[str, Run]]:
         """The newest, each with the time of its creation."""
@@ -84,18 +91,22 @@ class KfpRun(Absent):
     @property
     def resource(self) -> Resource:
         """The run in the form of all runs; one request, and one for the log of each step that failed."""
-        run = self._run()
+        return self.told(self._run())
+
+    def told(self, run: Mapping[str, Any], *, is_line: bool = False) -> Resource:
+        """The same of an answer that is there. ``is_line``: for a list, so that nothing more is asked about it."""
         found = self._outline(run)
         listed = steps.statuses(run, found) if found is not None else []
         phase = _phase(run)
         status: Json = {"phase": phase, "steps": listed, "progress": progress(listed)}
-        self._explain(run, phase, listed, status)
+        self._explain(run, phase, listed, status, ask=not is_line)
         started, ended = run.get("created_at"), steps.moment(run.get("finished_at"))
         status |= {"startTime": started} | ({"completionTime": ended} if ended else {})
         status["seconds"] = seconds_between(started, ended)
-        made = Resource.new(
-            "Run", self.name, self._spec_of(run, found), uid=self.id, created=str(started or "")
-        )
+        spec = self._spec_of(run, found)
+        if is_line:
+            del spec["pipeline"]["graph"]
+        made = Resource.new("Run", self.name, spec, uid=self.id, created=str(started or ""))
         return made.with_(namespace=self._server.namespace, status=status)
 
     def _spec_of(self, run: Mapping[str, Any], found: steps.Outline | None) -> Json:
@@ -135,25 +146,19 @@ class KfpRun(Absent):
             self._spec = run.get("pipeline_spec")
             named = run.get("pipeline_version_reference") or {}
             if not self._spec and named.get("pipeline_id"):
-                versions = self._server.versions(str(named["pipeline_id"]))
-                wanted = named.get("pipeline_version_id")
-                self._spec = next(
-                    (
-                        one.get("pipeline_spec")
-                        for one in versions
-                        if wanted in (None, one["pipeline_version_id"])
-                    ),
-                    None,
-                )
+                version = str(named.get("pipeline_version_id") or "")
+                self._spec = self._server.specification(str(named["pipeline_id"]), version)
         return steps.readable(self._spec)
 
     # Why
 
-    def _explain(self, run: Mapping[str, Any], phase: str, listed: list[Json], status: Json) -> None:
-        """Reasons of what failed, and of the run as a whole."""
+    def _explain(
+        self, run: Mapping[str, Any], phase: str, listed: list[Json], status: Json, *, ask: bool
+    ) -> None:
+        """Reasons of what failed, and of the run as a whole; ``ask``: also from logs and pods."""
         for each in listed:
             if each["state"] == "FAILED" and not each["reason"]:
-                error = self._failure(each)
+                error = self._failure(each) if ask else {}
                 each["reason"] = (
                     error_sentence(each["name"], error) if error else f"Step {each['name']} failed."
                 )
@@ -163,9 +168,9 @@ class KfpRun(Absent):
         said = str((run.get("error") or {}).get("message") or "")
         status["reason"] = run_reason(phase, listed) if listed else said
         if phase == "PENDING":
-            status["reason"] = said or self._waiting() or "Kubeflow Pipelines has not begun it yet."
+            status["reason"] = said or (ask and self._waiting()) or "Kubeflow Pipelines has not begun it yet."
         elif phase == "RUNNING":
-            status["reason"] = self._waiting() or status["reason"]
+            status["reason"] = (ask and self._waiting()) or status["reason"]
         elif phase == "FAILED" and not any(each["state"] == "FAILED" for each in listed):
             status["reason"] = said or "The run failed."
         elif phase == "CANCELING":

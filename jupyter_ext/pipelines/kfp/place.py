@@ -70,6 +70,19 @@ def server() -> Server | None:
     return _kept((place, cluster.namespace), lambda: _of(cluster, place))
 
 
+def wanted() -> tuple[object, ...] | None:
+    """What decides to which server runs go, to see when that changes; None where they go to none. Nothing is asked."""
+    told = os.environ.get(URL, "").strip()
+    if told == NONE or any(os.environ.get(name) for name in INSIDE):
+        return None
+    if told:
+        return told, _token_file(), _namespace("")
+    from jupyter_ext.cluster import discover
+
+    place = discover.place()
+    return (place, os.environ.get(ENDPOINT, "").strip()) if place.kind == "kubernetes" else None
+
+
 def at(
     url: str,
     *,

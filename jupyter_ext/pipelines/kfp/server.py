@@ -25,6 +25,8 @@ MOST: Final = 10_000
 DEFAULT_EXPERIMENT: Final = "Default"
 _ID: Final = re.compile(r"[0-9A-Za-z][0-9A-Za-z._-]{0,127}")
 _UUID: Final = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+_SPECIFICATIONS: Final = 64
+"""Versions of pipelines that are kept in memory at most."""
 _LOST_LOOKS: Final = 3
 _LOST_SECONDS: Final = 0.5
 
@@ -37,6 +39,7 @@ class Server:
         self._namespace = namespace
         self._multi_user: bool | None = None
         self._experiments: dict[str, str] = {}
+        self._specifications: dict[tuple[str, str], Json | None] = {}
 
     @property
     def address(self) -> str:
@@ -113,6 +116,27 @@ class Server:
         """Those of a pipeline (its identity), the newest first."""
         return self._pages(f"/pipelines/{_id(pipeline)}/versions", "pipeline_versions", {})
 
+    def specification(self, pipeline: str, version: str = "") -> Json | None:
+        """What a version has, by default the newest; None where that is no more. A version never changes: asked for once."""
+        key = (pipeline, version)
+        if version and key in self._specifications:
+            return self._specifications[key]
+        try:
+            found = next(
+                (
+                    one.get("pipeline_spec")
+                    for one in self.versions(pipeline)
+                    if version in ("", one["pipeline_version_id"])
+                ),
+                None,
+            )
+        except NotFound:
+            found = None
+        if len(self._specifications) >= _SPECIFICATIONS:
+            self._specifications.clear()
+        self._specifications[key] = found
+        return found
+
     def upload(self, content: str, name: str, *, version: str = "", description: str = "") -> Json:
         """A new pipeline, or a new version of the one of that name; gives the version. Two or three requests.
 
@@ -164,14 +188,27 @@ class Server:
 
     def runs(self, state: str | None = None, experiment: str = "") -> Iterator[Json]:
         """Those that are not archived, the newest first."""
-        asked = [predicate("EQUALS", "storage_state", "AVAILABLE")]
-        asked += [predicate("EQUALS", "state", state)] if state else []
+        asked = [_KEPT, *([predicate("EQUALS", "state", state)] if state else [])]
         query = {
             "filter": filtered(asked),
             "experiment_id": experiment,
             **({} if experiment else self._own()),
         }
         return self._pages("/runs", "runs", query)
+
+    def run_page(
+        self, size: int = PAGE, token: str = "", patience: float | None = None
+    ) -> tuple[list[Json], str]:
+        """The newest of all runs, or those that follow ``token``, and the token of what follows them; one request."""
+        query = {
+            "filter": filtered([_KEPT]),
+            "page_size": size,
+            "page_token": token,
+            "sort_by": "created_at desc",
+            **self._own(),
+        }
+        found = self.wire.call("GET", "/runs", query=query, patience=patience)
+        return list(found.get("runs") or ()), str(found.get("next_page_token") or "")
 
     def terminate(self, identity: str) -> None:
         """End a run; what has ended in it stays."""
@@ -286,3 +323,7 @@ def _id(text: object) -> str:
     if not isinstance(text, str) or not _ID.fullmatch(text):
         raise Invalid(f"{str(text)[:80]!r} is no identity of Kubeflow Pipelines", where=Where(field="id"))
     return text
+
+
+_KEPT: Final = predicate("EQUALS", "storage_state", "AVAILABLE")
+"""Of a run that is not archived."""

@@ -126,8 +126,8 @@ class Wire(Transport):
     def _unreachable(self, asked: Asked, failure: Exception) -> Unavailable:
         del asked
         inner: Any = failure
-        while not isinstance(inner, str) and getattr(inner, "reason", None):
-            inner = inner.reason
+        while not isinstance(inner, str) and (reason := _behind(inner)):
+            inner = reason
         text = " ".join(str(inner).split())[:LONGEST] or type(failure).__name__
         return Unavailable(
             f"Kubeflow Pipelines at {self.address} does not answer: {text}",
@@ -166,6 +166,13 @@ def connected(
     server = f"{parts.scheme}://{parts.netloc}"
     access = Access(f"Kubeflow Pipelines at {server}", server, namespace, login, authority)
     return Wire(access, path, patience)
+
+
+def _behind(failure: Any) -> Any:
+    """What an error was made of: urllib3 puts the cause into ``reason``, or last into what it was made with."""
+    args = getattr(failure, "args", ())
+    last = args[-1] if args and isinstance(args[-1], Exception) else None
+    return getattr(failure, "reason", None) or last
 
 
 def _said(data: bytes) -> str:

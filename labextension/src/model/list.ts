@@ -52,6 +52,10 @@ export class ResourceList<T extends IResource> implements IResourceList<T> {
     return this._error;
   }
 
+  get notice(): string {
+    return this._notice;
+  }
+
   get changed(): ISignal<this, IListChange> {
     return this._changed;
   }
@@ -77,6 +81,11 @@ export class ResourceList<T extends IResource> implements IResourceList<T> {
       const page = await this._services.request<IPage<T>>(`${this.plural}?limit=${limit}`);
       const version = Number(page.resourceVersion) || 0;
       this._error = null;
+      const notice = page.notice ?? '';
+      if (notice !== this._notice) {
+        this._notice = notice;
+        this._mark([], true);
+      }
       this._replace(page.items, version);
       this._more = page.more;
       this._version = Math.max(this._version, version);
@@ -126,6 +135,7 @@ export class ResourceList<T extends IResource> implements IResourceList<T> {
     this._set([]);
     this._loaded = this._more = false;
     this._error = null;
+    this._notice = '';
     this._mark(names, true);
   }
 
@@ -340,6 +350,7 @@ export class ResourceList<T extends IResource> implements IResourceList<T> {
   private _more = false;
   private _loadingMore = false;
   private _error: KubeflowError | null = null;
+  private _notice = '';
   private _pending = new Set<string>();
   private _order = false;
   /** Shown from an event, not yet read from the server: equal versions do not mean equal content. */

@@ -21,6 +21,8 @@ export interface IResourceList<T extends IResource = IResource> {
   readonly loaded: boolean;
   readonly more: boolean;
   readonly error: KubeflowError | null;
+  /** Why the items are not all there are, in a sentence; empty where they are. */
+  readonly notice: string;
   readonly changed: ISignal<IResourceList<T>, IListChange>;
   get(name: string): T | undefined;
   /** Called when that one resource changed; much cheaper than `changed` for a row. */

@@ -204,6 +204,11 @@ export class ResourceStore implements IResources, IDisposable {
       KINDS.filter(({ kind }) => placeOf(before, kind) !== placeOf(status, kind)).forEach(
         ({ kind }) => this.list(kind).reset()
       );
+      if (clusterOf(before) !== clusterOf(status)) {
+        // With this machine's runs are listed those that a cluster's Kubeflow Pipelines has.
+        this.runs.reset();
+        this._version = this._readAt = 0;
+      }
     }
   }
 
@@ -357,6 +362,10 @@ export class ResourceStore implements IResources, IDisposable {
   private _watches = new Set<ResourceWatch<IWork>>();
   private _heard = new Signal<this, IResourceEvent>(this);
   private _connectionChanged = new Signal<this, void>(this);
+}
+
+function clusterOf({ cluster }: IServerStatus): string {
+  return `${cluster.name}/${cluster.namespace}`;
 }
 
 /** Names where a kind is read from. */

@@ -298,6 +298,8 @@ export interface IPage<T> {
   items: T[];
   resourceVersion: number | string;
   more: boolean;
+  /** Why this is not all there is, in a sentence. */
+  notice?: string;
 }
 
 /** What the event bus says about one resource. */

@@ -53,7 +53,7 @@ function useLast(section: ISection, query: string, searched: ISearched): IFound 
         more: lists.some(list => list.more),
         loaded: lists.some(list => list.loaded),
         failed: errors.every(Boolean) ? (errors[0]?.message ?? null) : null,
-        partial: errors.find(Boolean)?.message ?? null
+        partial: errors.find(Boolean)?.message ?? lists.find(list => list.notice)?.notice ?? null
       };
     }
   );

@@ -23,6 +23,8 @@ export class Server {
   /** Failure of every request, if any. */
   failure: KubeflowError | null = null;
   hidden = false;
+  /** Why the runs are not all there are. */
+  notice: string | undefined;
   serverVersion = '0.1.0';
   private _listen: ((event: IResourceEvent) => void) | null = null;
 
@@ -159,6 +161,7 @@ export class Server {
     const sorted = [...this.runs.values()].reverse();
     const from = before ? sorted.findIndex(run => run.metadata.name === before) + 1 : 0;
     const items = sorted.slice(from, from + limit);
-    return { items, resourceVersion: this.version, more: sorted.length > from + limit };
+    const more = sorted.length > from + limit;
+    return { items, resourceVersion: this.version, more, notice: this.notice };
   }
 }

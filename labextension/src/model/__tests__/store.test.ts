@@ -383,6 +383,47 @@ describe('other kinds', () => {
     assert.equal(server.store.list('TrainJob').version, 50);
   });
 
+  test('runs of a cluster that is left go, although their versions are later', async () => {
+    const server = await started();
+    const moved = { type: 'MODIFIED' as const, kind: 'Cluster', uid: '', resourceVersion: 0 };
+    const names = () => server.store.runs.items.map(run => run.metadata.name);
+    const own = names();
+    const version = server.version;
+    server.cluster = { kind: 'kubernetes', name: 'a', namespace: 'x' };
+    server.version = 5_000;
+    server.put('there', 'RUNNING');
+    server.emit({ ...moved, name: 'a' });
+    await server.clock.go(100);
+    assert.deepEqual(names(), ['there', ...own]);
+    server.cluster = { kind: 'local' };
+    server.runs.delete('there');
+    server.version = version;
+    server.emit({ ...moved, name: 'local' });
+    await server.clock.go(100);
+    assert.deepEqual(names(), own);
+    // What is missed here is missed by the numbers of here.
+    server.put('here', 'RUNNING', { silent: true });
+    await server.clock.go(20_000);
+    assert.deepEqual(names(), ['here', ...own]);
+  });
+
+  test('a list says why it is not all there is, until it is', async () => {
+    const server = await started();
+    let drawn = 0;
+    server.store.runs.changed.connect(() => {
+      drawn += 1;
+    });
+    server.notice = 'It does not answer.';
+    await server.store.refresh();
+    await server.clock.go(100);
+    assert.deepEqual([server.store.runs.notice, drawn], ['It does not answer.', 1]);
+    assert.equal(server.store.runs.error, null);
+    server.notice = undefined;
+    await server.store.refresh();
+    await server.clock.go(100);
+    assert.deepEqual([server.store.runs.notice, drawn], ['', 2]);
+  });
+
   test('show their events, each in its own list', async () => {
     const server = await started();
     const heard: string[] = [];
