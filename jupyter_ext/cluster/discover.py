@@ -203,6 +203,26 @@ def _opened(found: Place) -> KubeCluster:
         return _remotes[key]
 
 
+def arrived(context: str, namespace: str) -> KubeCluster:
+    """The cluster of a handle that was made in another process, such as an earlier step's.
+
+    That of the context where it is known here, else the one that is used, else this pod's. Raises Unavailable for none.
+    """
+    from jupyter_ext.cluster.kube.access import contexts, in_cluster
+
+    if context in contexts()[0]:
+        return _opened(Place("kubernetes", "", context, namespace))
+    found = place()
+    if found.kind == "kubernetes":
+        return _opened(found._replace(namespace=namespace))
+    if in_cluster(SERVICE_ACCOUNT.parent):
+        return _opened(Place("kubernetes", "", "", namespace))
+    raise Unavailable(
+        f"{context}, where this was made, is not known here",
+        hint="Choose its cluster: kf.cluster.use(CONTEXT).",
+    )
+
+
 def target(capability: str) -> LocalCluster | KubeCluster:
     """Where the work of a capability goes.
 

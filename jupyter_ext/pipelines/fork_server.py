@@ -85,7 +85,9 @@ class Server:
             return
         sys.stdout.flush()
         sys.stderr.flush()
-        pid = os.fork()
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)  # `_unsafe` knows which threads matter
+            pid = os.fork()
         if pid == 0:
             die_with_parent()
             self._control.close()

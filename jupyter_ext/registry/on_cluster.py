@@ -15,6 +15,7 @@ from jupyter_ext.cluster.kube import services
 from jupyter_ext.cluster.kube.refusals import Asked, refusal
 from jupyter_ext.errors import Invalid, NotFound, Unavailable, Unfit, Where
 from jupyter_ext.registry import files
+from jupyter_ext.registry.place import SERVICE as SCHEME
 from jupyter_ext.registry.remote import Remote
 from jupyter_ext.registry.routes import BASE
 
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
     from jupyter_ext.registry.handles import Version
     from jupyter_ext.registry.registry import Registry
 
-SCHEME: Final = "service://"
 DOMAIN: Final = "modelregistry.kubeflow.org"
 MODEL_ID: Final = f"{DOMAIN}/registered-model-id"
 VERSION_ID: Final = f"{DOMAIN}/model-version-id"

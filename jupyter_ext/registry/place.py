@@ -19,8 +19,12 @@ FILE: Final = "registry.sqlite"
 URL: Final = "JUPYTER_KUBEFLOW_REGISTRY"
 """A URL, ``service://NAMESPACE/NAME``, or ``local`` for this profile's own whichever cluster is used."""
 LOCAL: Final = "local"
+SERVICE: Final = "service://"
+"""How the address of a Service of the cluster begins."""
 TOKEN_FILE: Final = "JUPYTER_KUBEFLOW_REGISTRY_TOKEN_FILE"  # noqa: S105 - the name of a variable
 STORAGE: Final = "JUPYTER_KUBEFLOW_REGISTRY_STORAGE"
+STEP: Final = "JUPYTER_KUBEFLOW_STEP"
+"""Set in the pod of a pipeline's step."""
 _services: Final[dict[Path, Service]] = {}
 _remote: Final[dict[tuple[object, ...], Registry]] = {}
 _guard = threading.Lock()
@@ -72,7 +76,7 @@ def connect(
     from jupyter_ext.registry.registry import Registry
     from jupyter_ext.registry.remote import Remote
 
-    if not isinstance(url, str) or url.startswith("service://"):
+    if not isinstance(url, str) or url.startswith(SERVICE):
         return _of_service(_cluster(), url, token_file=token_file, storage=storage)
     transport = Remote(url, token=token, token_file=token_file, ca=ca)
     files = Files(home() / "registry")
@@ -119,13 +123,13 @@ def _of_service(
 def default() -> Registry:
     """That of ``$JUPYTER_KUBEFLOW_REGISTRY``, else the Model Registry of the cluster that is used, else this profile's.
 
-    Raises Unavailable where a cluster was chosen and does not answer.
+    Raises Unavailable where a cluster was chosen and does not answer, and in the pod of a step that has only its own.
     """
     url = os.environ.get(URL, "").strip()
     if url == LOCAL:
-        return local()
-    if not url or url.startswith("service://"):
-        return _of_cluster(url) or local()
+        return _own()
+    if not url or url.startswith(SERVICE):
+        return _of_cluster(url) or _own()
     key = (url, os.environ.get(TOKEN_FILE), os.environ.get(STORAGE), str(home()))
     with _guard:
         known = _remote.get(key)
@@ -134,6 +138,34 @@ def default() -> Registry:
         with _guard:
             _remote[key] = known
     return known
+
+
+def arrived(address: str, storage: str | None = None) -> Registry:
+    """The registry of a version that was registered in another process, such as an earlier step's.
+
+    A token is not in it: the one that this process has for that registry is used.
+    """
+    if address.startswith(SERVICE):
+        used = default()
+        if used.service is not None and f"{SERVICE}{used.service.title}" == address:
+            return used
+        return connect(address, storage=storage)
+    if "://" not in address:
+        return local(address) if Path(address).exists() else default()
+    used = default()
+    if used.transport.address == address:
+        return used
+    return connect(address, token_file=os.environ.get(TOKEN_FILE), storage=storage)
+
+
+def _own() -> Registry:
+    """This profile's, where it stays."""
+    if os.environ.get(STEP):
+        hint = f"Install Kubeflow's Model Registry there, or name one that pods reach: {URL}=URL."
+        raise Unavailable(
+            "The cluster has no model registry, and one in the pod of a step goes with it", hint=hint
+        )
+    return local()
 
 
 def _of_cluster(url: str) -> Registry | None:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from jupyter_ext.errors import Invalid, NotFound, Where
+from jupyter_ext.registry import produced
 from jupyter_ext.registry.entry import Entry, next_version, write
 from jupyter_ext.registry.files import Files, local_path
 from jupyter_ext.registry.handles import Model, Version
@@ -54,6 +55,13 @@ class Registry:
         """Where others can read models."""
         return self._storage() if callable(self._storage) else self._storage
 
+    def __reduce__(self) -> tuple[Callable[..., Registry], tuple[str, str | None]]:
+        """Versions travel from step to step; connections and tokens do not."""
+        from jupyter_ext.registry import place
+
+        address = f"{place.SERVICE}{self.service.title}" if self.service else self.transport.address
+        return place.arrived, (address, None if callable(self._storage) else self._storage)
+
     def __repr__(self) -> str:
         return f"Registry({self.transport.address!r})"
 
@@ -95,7 +103,7 @@ class Registry:
         )  # fmt: skip
         with self.transport.transaction():
             if facts.digest is not None and facts.is_ours:
-                self._own.note_produced(facts.digest)
+                produced.note(self._own, facts.digest)
             return self._enter(entry)
 
     def _storage_of(self, model: Any) -> str | None:
@@ -283,7 +291,7 @@ class Registry:
 
     def is_produced(self, digest: str) -> bool:
         """Whether this user registered files with this digest from here."""
-        return self._own.is_produced(digest)
+        return produced.is_noted(self._own, digest)
 
     def gc(self, *, dry_run: bool = False, grace_seconds: float = 3600) -> dict[str, int]:
         """Remove files that no record mentions, for example those of a registration that was killed.

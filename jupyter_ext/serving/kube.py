@@ -15,7 +15,7 @@ from jupyter_ext.cluster import discover
 from jupyter_ext.cluster.kube import handle as shared
 from jupyter_ext.cluster.resource import Resource
 from jupyter_ext.errors import Conflict, NotFound, Unavailable, Where
-from jupyter_ext.serving import kube_asking, kube_objects, verbs
+from jupyter_ext.serving import kube_asking, kube_objects, kube_runtime, verbs
 from jupyter_ext.serving import spec as names
 from jupyter_ext.serving.handle import Endpoint
 from jupyter_ext.serving.kube_record import ENDPOINT, Records
@@ -47,7 +47,7 @@ def start(remote: KubeCluster, here: LocalCluster, asked: Asked) -> KubeEndpoint
     if records.find(asked.name) is None:
         first = asked.first()
         kube_objects.require(first)
-        kube_objects.runtime(remote)
+        kube_runtime.found(remote)
         try:
             remote.get(KIND, asked.name)
         except NotFound:

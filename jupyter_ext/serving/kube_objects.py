@@ -11,25 +11,21 @@ from typing import TYPE_CHECKING, Any, Final
 
 from jupyter_ext.cluster.kube.handle import refused
 from jupyter_ext.cluster.resource import Resource, is_name
-from jupyter_ext.errors import Forbidden, Invalid, NotFound, Unavailable, Unfit, Where
-from jupyter_ext.serving import finding, kube_models
+from jupyter_ext.errors import Invalid, Unfit, Where
+from jupyter_ext.serving import finding, kube_models, kube_runtime
 from jupyter_ext.serving import spec as names
 from jupyter_ext.serving.fields import CONTAINER
 from jupyter_ext.serving.kube_record import ENDPOINT, VARIANT, reference
+from jupyter_ext.serving.kube_runtime import NAME
 from jupyter_ext.serving.places import KIND
 
 if TYPE_CHECKING:
-    from jupyter_ext.cluster.kube import KubeCluster
     from jupyter_ext.serving.kube_record import Records
     from jupyter_ext.serving.spec import Predictor, Service
 
 DIGEST: Final = "jupyter-kubeflow.org/predictor"
 """Label of pods: which predictor they run."""
-SERVER: Final = "jupyter-kubeflow.org/model-server"
-"""Label of the runtime that has our model server."""
 GRAPH: Final = "InferenceGraph"
-NAME: Final = "{{.Name}}"
-"""In a runtime, the InferenceService's name. KServe fills it in for models, not for containers."""
 _OF_PODS: Final = ("imagePullSecrets", "nodeSelector", "tolerations", "affinity")
 """Fields of a runtime that are about its pods."""
 _LONGEST: Final = 50
@@ -91,27 +87,6 @@ def _require(predictor: Predictor) -> None:
             raise Unfit(what, where=Where(field=f"env.{name}"))
 
 
-def runtime(remote: KubeCluster) -> Json:
-    """The runtime with our model server, of the namespace or else of the cluster. Raises Unavailable where there is none."""
-    for plural, is_shared in (("servingruntimes", False), ("clusterservingruntimes", True)):
-        served = remote.kinds.versions("serving.kserve.io", plural)
-        if not served:
-            continue
-        path = served[0].path("" if is_shared else remote.namespace)
-        try:
-            listed = remote.transport.ask("GET", path, query={"labelSelector": f"{SERVER}=true"})
-        except (Forbidden, NotFound):
-            continue
-        for each in sorted(listed.get("items") or (), key=lambda each: str(each["metadata"]["name"])):
-            if (each.get("spec") or {}).get("containers"):
-                return dict(each)
-    raise Unavailable(
-        f"{remote.access.name} has no runtime with our model server, or you may not see it",
-        hint="An administrator installs it: the chart with serving.enabled=true."
-        " To serve on this machine instead: kf.cluster.use('local').",
-    )
-
-
 def predictor_of(records: Records, endpoint: str, predictor: Predictor) -> Json:
     """A variant as KServe's predictor, in whichever InferenceService (``NAME``). Its files are brought there."""
     files = kube_models.brought(records, endpoint, predictor)
@@ -133,7 +108,7 @@ def predictor_of(records: Records, endpoint: str, predictor: Predictor) -> Json:
     if predictor.model.get("resources"):
         own["resources"] = predictor.model["resources"]
     body: Json = {"timeout": predictor.timeout, "labels": {DIGEST: predictor.digest}}
-    found = runtime(records.remote)
+    found = kube_runtime.found(records.remote)
     if files.uri is None:
         return {**body, **_container(found, own, files.volumes)}
     model = {

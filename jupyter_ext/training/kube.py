@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from jupyter_ext.cluster.kube import handle
+from jupyter_ext.cluster.kube.image import IMAGE
 from jupyter_ext.cluster.resource import Resource
 from jupyter_ext.errors import Conflict
 from jupyter_ext.training import spec as names
@@ -24,8 +25,6 @@ if TYPE_CHECKING:
     from jupyter_ext.cluster.kube.pods import Pod
     from jupyter_ext.cluster.local import LocalCluster
 
-IMAGE: Final = "JUPYTER_KUBEFLOW_JOB_IMAGE"
-"""The image of jobs; without it that of the training runtime."""
 _STATES: Final = {"Pending": "PENDING", "Running": "RUNNING", "Succeeded": "SUCCEEDED", "Failed": "FAILED"}
 
 

@@ -136,6 +136,7 @@ _PREPARE: Final[Mapping[str, Callable[[], object]]] = {
     "real_node": lambda: lifecycle.prepared("node"),
     "notebook_image": notebook.built,
     "helm_program": lambda: build.built(build.PROGRAMS["helm"]),
+    "definitions": lambda: [controllers.prepared(name) for name in ("jobset", "trainer", "kserve", "spark")],
     "object_store": lambda: build.built(build.PROGRAMS["versitygw"]),
     **{name: functools.partial(controllers.prepared, name) for name in controllers.CONTROLLERS},
 }

@@ -13,3 +13,4 @@ c.ProfileSpawner.sizes = [{"key": "small", "title": "Small", "cpu": "100m", "mem
 c.ProfileSpawner.home = False
 c.ProfileSpawner.start_timeout = 120
 c.ProfileSpawner.http_timeout = 120
+c.ProfileSpawner.environment = SETTINGS.get("environment", {})

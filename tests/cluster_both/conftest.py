@@ -9,7 +9,9 @@ import yaml
 
 from jupyter_ext.cluster.kube import KubeCluster
 from tests.cluster import contracts, controllers
+from tests.cluster.cluster import Cluster
 from tests.cluster.fixtures import *  # noqa: F403
+from tests.spawner.chart.helm import LEAST, Helm
 from tests.spawner.crash.weather import Weather
 
 DEFINITIONS = {
@@ -75,3 +77,16 @@ def kube(cluster, definitions, connected):
 def weather(cluster, definitions, tmp_path):
     with Weather(cluster, tmp_path).blowing() as found:
         yield found
+
+
+@pytest.fixture(scope="session")
+def model_server(cluster: Cluster, kserve, notebook_image, helm_program, tmp_path_factory) -> str:
+    """The chart's runtime, as Helm makes it; KServe's own definition takes every field of it."""
+    helm = Helm(helm_program, tmp_path_factory.mktemp("helm"), cluster.kubeconfig)
+    values = {**LEAST, "image": notebook_image, "serving": {"enabled": True}}
+    (runtime,) = helm.template(values, "--show-only", "templates/serving.yaml")
+    name = str(runtime["metadata"]["name"])
+    path = f"/apis/serving.kserve.io/v1alpha1/clusterservingruntimes/{name}"
+    query = {"fieldManager": "test", "fieldValidation": "Strict"}
+    cluster.call("PATCH", path, runtime, query, patch="apply")
+    return name

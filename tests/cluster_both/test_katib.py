@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 import jupyter_ext as kf
+from jupyter_ext.cluster.kube.image import IMAGE
 from jupyter_ext.cluster.resource import Resource
 from jupyter_ext.errors import Conflict, Invalid, NotFound, Unavailable, Unfit
-from jupyter_ext.training.kube import IMAGE
 from jupyter_ext.tuning.kube_experiment import INJECTION, KubeExperiment
 from tests.cluster import contracts
 from tests.cluster_both.fake_katib import FakeKatib, definitions

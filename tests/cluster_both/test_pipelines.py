@@ -2,59 +2,34 @@
 
 from __future__ import annotations
 
-import base64
-import logging
 from pathlib import Path
 
 import nbformat
 import pytest
 
 import jupyter_ext as kf
+from jupyter_ext.cluster.kube.image import IMAGE
 from jupyter_ext.errors import KubeflowError, Unavailable
 from jupyter_ext.pipelines.kube.manifest import RUN, UNIT
-from jupyter_ext.pipelines.kube.place import IMAGE
-from tests.cluster.place import NODE_ADDRESS
 from tests.cluster_both.fake_kubelet import NO_NODE_HAS, FakeKubelet
+from tests.cluster_both.object_store import BUCKET, KEYS, have_credentials, s3_server
 from tests.waiting import processes_of, until
 
 pytestmark = [pytest.mark.cluster, pytest.mark.slow, pytest.mark.timeout(900)]
-
-BUCKET = "team"
-KEYS = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test-secret", "AWS_REGION": "us-east-1"}
 
 
 @pytest.fixture(scope="module")
 def s3(cluster):
     """A server of S3's protocol at the node's address, which pods reach."""
-    import boto3
-    from moto.server import ThreadedMotoServer
-
-    server = ThreadedMotoServer(ip_address=NODE_ADDRESS, port=0, verbose=False)
-    logging.getLogger("werkzeug").setLevel(logging.ERROR)
-    server.start()
-    url = "http://{}:{}".format(*server.get_host_and_port())
-    boto3.client(
-        "s3",
-        endpoint_url=url,
-        aws_access_key_id="test",
-        aws_secret_access_key="test",
-        region_name="us-east-1",
-    ).create_bucket(Bucket=BUCKET)
-    yield url
-    server.stop()
+    with s3_server() as url:
+        yield url
 
 
 @pytest.fixture
 def chosen(cluster, s3, monkeypatch, tmp_path):
     """The test's namespace is where steps go; the store's credentials are a Secret there, and nowhere else."""
     namespace = cluster.namespace()
-    values = {**KEYS, "AWS_ENDPOINT_URL": s3}
-    data = {name: base64.b64encode(value.encode()).decode() for name, value in values.items()}
-    cluster.call(
-        "POST",
-        f"/api/v1/namespaces/{namespace}/secrets",
-        {"metadata": {"name": "artifact-store"}, "data": data},
-    )
+    have_credentials(cluster, namespace, s3)
     for name in [*KEYS, "AWS_ENDPOINT_URL"]:
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("KUBECONFIG", str(cluster.kubeconfig))

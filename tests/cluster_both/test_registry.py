@@ -5,6 +5,8 @@ Upstream's server cannot be had here; behind the Service is ours, which upstream
 
 from __future__ import annotations
 
+from functools import partial
+
 import pytest
 
 import jupyter_ext as kf
@@ -14,6 +16,7 @@ from jupyter_ext.cluster.resource import Resource
 from jupyter_ext.errors import Conflict, Forbidden, Invalid, NotFound, Unavailable
 from jupyter_ext.registry import on_cluster, place
 from tests.cluster.place import NODE_ADDRESS
+from tests.cluster_both.registry_service import have_registry
 from tests.registry.upstream import upstream
 from tests.waiting import until
 
@@ -30,28 +33,8 @@ def _undone(monkeypatch):
 
 @pytest.fixture
 def put(cluster):
-    """Puts a Service as upstream's manifests have it into a namespace, before a server at this port."""
-
-    def made(namespace: str, port: int, name: str = "model-registry-service") -> None:
-        root = f"/api/v1/namespaces/{namespace}"
-        ports = [
-            {"name": "http-api", "port": 8080, "targetPort": port, "protocol": "TCP", "appProtocol": "http"}
-        ]
-        labels = {"app": name, "component": "model-registry"}
-        about = {"name": name, "labels": labels, "annotations": {"displayName": "Kubeflow Model Registry"}}
-        cluster.call("POST", f"{root}/services", {"metadata": about, "spec": {"ports": ports}})
-        # The API server leads to pods only; this one is on paper, and has the address where the server listens.
-        pod = {"containers": [{"name": "rest", "image": "server"}], "schedulerName": "nobody"}
-        cluster.call("POST", f"{root}/pods", {"metadata": {"name": name}, "spec": pod})
-        address = {"podIP": NODE_ADDRESS, "podIPs": [{"ip": NODE_ADDRESS}]}
-        cluster.call("PATCH", f"{root}/pods/{name}/status", {"status": address}, patch="merge")
-        behind = {"ip": NODE_ADDRESS, "targetRef": {"kind": "Pod", "name": name, "namespace": namespace}}
-        cluster.call("POST", f"{root}/endpoints", {
-            "metadata": {"name": name},
-            "subsets": [{"addresses": [behind], "ports": [{"name": "http-api", "port": port}]}],
-        })  # fmt: skip
-
-    return made
+    """Puts the Service of a Model Registry into a namespace, before a server at this port."""
+    return partial(have_registry, cluster)
 
 
 @pytest.fixture

@@ -7,8 +7,6 @@ import pytest
 import jupyter_ext as kf
 from jupyter_ext.errors import Invalid, NotFound, Unavailable, Unfit
 from jupyter_ext.serving.kube import KubeEndpoint
-from tests.cluster.cluster import Cluster
-from tests.spawner.chart.helm import LEAST, Helm
 from tests.waiting import until
 
 pytestmark = [pytest.mark.cluster, pytest.mark.slow, pytest.mark.timeout(900)]
@@ -19,19 +17,6 @@ class Times:
         return {{"predictions": [{factor} * number for number in payload["instances"]]}}
 """
 BROKEN = "raise ValueError('no such weights')\n"
-
-
-@pytest.fixture(scope="session")
-def model_server(cluster: Cluster, kserve, notebook_image, helm_program, tmp_path_factory) -> str:
-    """The chart's runtime, as Helm makes it; KServe's own definition takes every field of it."""
-    helm = Helm(helm_program, tmp_path_factory.mktemp("helm"), cluster.kubeconfig)
-    values = {**LEAST, "image": notebook_image, "serving": {"enabled": True}}
-    (runtime,) = helm.template(values, "--show-only", "templates/serving.yaml")
-    name = str(runtime["metadata"]["name"])
-    path = f"/apis/serving.kserve.io/v1alpha1/clusterservingruntimes/{name}"
-    query = {"fieldManager": "test", "fieldValidation": "Strict"}
-    cluster.call("PATCH", path, runtime, query, patch="apply")
-    return name
 
 
 @pytest.fixture

@@ -7,9 +7,10 @@ import sys
 import pytest
 
 import jupyter_ext as kf
+from jupyter_ext.cluster.kube.image import IMAGE
 from jupyter_ext.errors import Conflict, Forbidden, KubeflowError, NotFound, Unfit
 from jupyter_ext.training import JobFailed, train
-from jupyter_ext.training.kube import IMAGE, KubeJob
+from jupyter_ext.training.kube import KubeJob
 from tests.waiting import until
 
 pytestmark = [pytest.mark.cluster, pytest.mark.slow, pytest.mark.timeout(900)]

@@ -147,6 +147,8 @@ def container(image: str = "i:1", **state) -> dict:
         ({"containerStatuses": [container(terminated={"exitCode": 137, "reason": "OOMKilled"})]}, "more memory"),
         ({"containerStatuses": [container(terminated={"exitCode": 1, "message": "Rank 1 failed at f.py, line 3: E"})]}, "f.py, line 3: E."),
         ({"containerStatuses": [container(terminated={"exitCode": 3})]}, "exit code 3"),
+        ({"containerStatuses": [container(terminated={"exitCode": 128, "message": 'runc create failed: exec: "torchrun": executable file not found in $PATH: unknown'})]},
+         "no program torchrun"),
         ({"conditions": [{"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": "0/1 nodes"}]}, "no node has room for it: 0/1 nodes"),
         ({"conditions": [{"type": "PodScheduled", "status": "False", "reason": "SchedulingGated"}]}, "queue"),
         ({"reason": "Evicted", "message": "low on memory"}, "low on memory"),

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import os
+import pickle
 import subprocess
 import sys
 from pathlib import Path
@@ -11,6 +12,7 @@ import pytest
 import jupyter_ext.cluster
 from jupyter_ext.cluster import discover
 from jupyter_ext.cluster.base import Cluster
+from jupyter_ext.cluster.kube import KubeCluster
 from jupyter_ext.cluster.local.home import home_folder, make_private
 from jupyter_ext.cluster.machine_doctor import Check, Report
 from jupyter_ext.cluster.resource import Resource
@@ -197,3 +199,30 @@ def test_importing_it_loads_nothing_heavy():
     )
     done = subprocess.run([sys.executable, "-P", "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_the_cluster_of_a_handle_is_found_again_where_it_arrives(tmp_path, monkeypatch):
+    """By its context, else the one that is used; what opens it does not travel."""
+    config = {
+        "contexts": [{"name": "team", "context": {"cluster": "c", "user": "u", "namespace": "mine"}}],
+        "clusters": [{"name": "c", "cluster": {"server": "https://127.0.0.1:1"}}],
+        "users": [{"name": "u", "user": {"token": "secret-of-mine"}}],
+    }
+    file = tmp_path / "kubeconfig"
+    file.write_text(json.dumps(config))
+    monkeypatch.setenv("KUBECONFIG", str(file))
+    travelled = pickle.dumps(KubeCluster.of("team", "other"))
+    assert b"secret-of-mine" not in travelled
+    arrived = pickle.loads(travelled)
+    assert (arrived.access.name, arrived.namespace) == ("team", "other")
+    assert pickle.loads(travelled) is arrived, "its connections are shared"
+    config["contexts"][0]["name"] = "the-same-from-elsewhere"
+    file.write_text(json.dumps(config))
+    with pytest.raises(Unavailable, match="team, where this was made, is not known here"):
+        pickle.loads(travelled)
+    discover.use("the-same-from-elsewhere")
+    try:
+        arrived = pickle.loads(travelled)
+    finally:
+        discover.use()
+    assert (arrived.access.name, arrived.namespace) == ("the-same-from-elsewhere", "other")

@@ -69,7 +69,8 @@ def test_a_value_that_nobody_makes_is_refused_before_the_run(notebook):
     assert pipelines.runs() == []
 
 
-def test_what_cannot_be_registered_is_said_and_the_run_is_kept(notebook):
+def test_what_cannot_be_registered_is_said_and_the_run_is_kept(notebook, monkeypatch):
+    monkeypatch.syspath_prepend(str(notebook.parent))
     registry.register({}, "tree", "1", format="python")
     run = pipelines.run(notebook, register={"model": "tree", "version": "1"}, wait=True)
     status = run.resource.status

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -219,3 +220,47 @@ def test_the_registry_of_the_environment(address, monkeypatch):
     place.default().transport.close()
     monkeypatch.delenv("JUPYTER_KUBEFLOW_REGISTRY")
     assert kf.find() == []
+
+
+def test_nothing_is_registered_in_a_pod_that_goes(address, monkeypatch):
+    """The profile's own registry would go with the pod of the step."""
+    monkeypatch.setenv(place.STEP, "runs/uid/step")
+    monkeypatch.delenv(place.URL, raising=False)
+    with pytest.raises(Unavailable, match="goes with it") as error:
+        kf.register(MODEL, "m")
+    assert f"{place.URL}=URL" in str(error.value)
+    monkeypatch.setenv(place.URL, address)
+    assert kf.register(MODEL, "m").name == "m:1"
+
+
+def test_versions_travel_and_tokens_do_not(tmp_path, monkeypatch):
+    """Steps of a pipeline hand versions on, from process to process."""
+    file = tmp_path / "token"
+    file.write_text("secret-of-mine")
+    file.chmod(0o600)
+    with serving(tmp_path, "--token-file", str(file)) as address:
+        registry = kf.connect(address, token="secret-of-mine", storage=f"file://{tmp_path}/shared")
+        travelled = pickle.dumps(registry.register(MODEL, "m", metrics={"a": 1}))
+        assert b"secret-of-mine" not in travelled
+        monkeypatch.setenv(place.TOKEN_FILE, str(file))
+        version = pickle.loads(travelled)
+        assert version.name == "m:1"
+        assert version.model.versions()[0].metrics == {"a": 1}
+        assert version.registry.storage == f"file://{tmp_path}/shared"
+    here = pickle.loads(pickle.dumps(kf.register(MODEL, "n")))
+    assert here.registry.transport.address == kf.local().transport.address
+    assert here.load().predict([[1.0]]).tolist() == [1]
+
+
+def test_what_a_step_registered_another_step_reads_unasked(address, tmp_path, monkeypatch):
+    """The pods of steps have nothing in common but the store; elsewhere one is asked as before."""
+    monkeypatch.setenv("JUPYTER_KUBEFLOW_STORE", (tmp_path / "store").as_uri())
+    monkeypatch.setenv(place.URL, address)
+    monkeypatch.setenv(place.STORAGE, (tmp_path / "shared").as_uri())
+    monkeypatch.setenv(place.STEP, "runs/uid/register")
+    kf.register(MODEL, "m")
+    monkeypatch.setenv("JUPYTER_KUBEFLOW_HOME", str(tmp_path / "another-pod"))
+    assert kf.get("m:1").load().predict([[1.0]]).tolist() == [1]
+    monkeypatch.delenv(place.STEP)
+    with pytest.raises(Untrusted):
+        kf.get("m:1").load()

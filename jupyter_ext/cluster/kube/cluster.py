@@ -69,6 +69,12 @@ class KubeCluster:
         """For people: which cluster this is."""
         return f"{self.access.name}, namespace {self.namespace}"
 
+    def __reduce__(self) -> tuple[Callable[..., KubeCluster], tuple[str, str]]:
+        """Handles travel from step to step; what opens the cluster does not."""
+        from jupyter_ext.cluster.discover import arrived
+
+        return arrived, (self.access.name, self.namespace)
+
     def close(self) -> None:
         """Close the connections; the next call makes new ones."""
         self.transport.close()

@@ -14,6 +14,8 @@ _LONGEST: Final = 300
 _PULL: Final = frozenset({"ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull"})
 _CONFIG: Final = frozenset({"CreateContainerConfigError", "CreateContainerError", "RunContainerError"})
 _QUOTA: Final = re.compile(r"exceeded quota: ([^,]+), requested: (.+?), used: (.+?), limited: (.+)$")
+_PROGRAM: Final = re.compile(r'exec: "([^"]{1,100})": (?:executable file not found|stat [^:]+: no such file)')
+"""How runc says that an image has no such program."""
 _OURS: Final = ("Rank ", "The driver failed")
 """How our own last words begin; after their first line, they are for programs."""
 _SIGNALS: Final = {
@@ -45,7 +47,7 @@ def _of_pod(pod: Pod) -> str:
         if word in _PULL:
             return f"its image {row.get('image')} cannot be had ({words or word}). Check its name, and the registry's secret."
         if word in _CONFIG:
-            return f"its container cannot be made: {words or word}."
+            return f"{_lacking(words) or f'its container cannot be made: {words or word}'}."
         if word == "CrashLoopBackOff":
             return f"it ends again and again: {_ended((row.get('lastState') or {}).get('terminated') or {})}."
     if status.get("reason") == "Evicted":
@@ -67,11 +69,18 @@ def _ended(ended: Mapping[str, Any]) -> str:
     if ended.get("reason") == "OOMKilled":
         return "it needed more memory than it may have. Ask for more"
     words = str(ended.get("message") or "")
+    if lacking := _lacking(words):
+        return lacking
     if words.startswith(_OURS):
         return _clip(words.partition("\n")[0]).rstrip(".")
     more = _clip(words)
     known = _SIGNALS.get(code, f"it ended with exit code {code}")
     return f"{known}: {more}" if more else known
+
+
+def _lacking(words: str) -> str:
+    found = _PROGRAM.search(words)
+    return f"its image has no program {found[1]}. Use one that has it" if found else ""
 
 
 def _of_event(event: Mapping[str, Any]) -> str:

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from jupyter_ext.cluster.kube.image import IMAGE
 from jupyter_ext.cluster.resource import make_name
 from jupyter_ext.errors import Unfit, Where
 from jupyter_ext.pipelines import graph, ir, parameters
@@ -25,8 +26,6 @@ if TYPE_CHECKING:
 
 Json = dict[str, Any]
 
-IMAGE: Final = "JUPYTER_KUBEFLOW_JOB_IMAGE"
-"""The image of steps that name none."""
 ACCOUNT: Final = "JUPYTER_KUBEFLOW_SERVICE_ACCOUNT"
 EXPERIMENT: Final = "KF_PIPELINES_DEFAULT_EXPERIMENT_NAME"
 _LARGEST: Final = 1 << 20

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from urllib.parse import unquote, urlsplit
 
+from jupyter_ext.cluster.kube.image import IMAGE
 from jupyter_ext.pipelines.kube.place import STEP, STORE
 
 if TYPE_CHECKING:
@@ -94,7 +95,10 @@ def job(place: Mapping[str, Any], step: Step, told: Told, environment: Mapping[s
 def _container(
     place: Mapping[str, Any], step: Step, told: Told, environment: Mapping[str, Any]
 ) -> dict[str, Any]:
+    image = step.image or place["image"]
     ours = [
+        {"name": IMAGE, "value": image},  # of what the step starts itself: jobs, trials
+        *({"name": name, "value": value} for name, value in (place.get("variables") or {}).items()),
         {"name": STORE, "value": place.get("store", "")},
         {"name": STEP, "value": told.folder},
         {"name": "JUPYTER_KUBEFLOW_CLUSTER", "value": "auto"},
@@ -111,7 +115,7 @@ def _container(
         mounts.append({"name": "store", "mountPath": unquote(urlsplit(place["store"]).path)})
     found: dict[str, Any] = {
         "name": CONTAINER,
-        "image": step.image or place["image"],
+        "image": image,
         "command": [*COMMAND],
         "env": [*ours, *more],
         "volumeMounts": mounts,

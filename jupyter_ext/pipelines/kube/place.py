@@ -7,6 +7,8 @@ import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 
+from jupyter_ext.cluster.kube import image
+from jupyter_ext.cluster.kube.image import IMAGE
 from jupyter_ext.errors import Invalid, KubeflowError, Unavailable, Unfit, Where
 
 if TYPE_CHECKING:
@@ -14,8 +16,6 @@ if TYPE_CHECKING:
     from jupyter_ext.pipelines.model import Pipeline
     from jupyter_ext.store import Store
 
-IMAGE: Final = "JUPYTER_KUBEFLOW_JOB_IMAGE"
-"""The image of steps that name none; it must have jupyter_ext and what the notebook imports."""
 ACCOUNT: Final = "JUPYTER_KUBEFLOW_SERVICE_ACCOUNT"
 CLAIM: Final = "JUPYTER_KUBEFLOW_STORE_CLAIM"
 """The PersistentVolumeClaim that pods mount where the store is a folder (``file://``)."""
@@ -23,6 +23,14 @@ STORE: Final = "JUPYTER_KUBEFLOW_STORE"
 STEP: Final = "JUPYTER_KUBEFLOW_STEP"
 """Set in the pod of a step: what it starts runs in that pod, or asks for a place of its own."""
 INSIDE: Final = "JUPYTER_KUBEFLOW_WORKLOAD"
+_PASSED: Final = (
+    "JUPYTER_KUBEFLOW_REGISTRY",
+    "JUPYTER_KUBEFLOW_REGISTRY_STORAGE",
+    "JUPYTER_KUBEFLOW_SPARK_IMAGE",
+    "JUPYTER_KUBEFLOW_TUNING",
+)
+"""Choices that hold for what steps start, too."""
+_OF_HERE: Final = re.compile(r"local$|file:|/|https?://(localhost|127\.)")
 _PROFILES_ACCOUNT: Final = "default-editor"
 """The service account that Kubeflow's profiles have for work."""
 _HERE: Final = "To run it on this machine instead: kf.cluster.use('local')."
@@ -53,6 +61,7 @@ def chosen(pipeline: Pipeline) -> dict[str, Any] | None:
             "cluster": cluster.access.name,
             **_store(cluster.name),
             "image": _image(pipeline, cluster.name),
+            "variables": _variables(),
         }
         account = _account(cluster)
         require_allowed(cluster, place | {"serviceAccount": account}, pipeline)
@@ -142,13 +151,7 @@ def _store(cluster: str) -> dict[str, Any]:
 
 
 def _image(pipeline: Pipeline, cluster: str) -> str:
-    told = (
-        os.environ.get(IMAGE)
-        or str(pipeline.metadata.get("image") or "")
-        or os.environ.get("JUPYTER_IMAGE_SPEC")
-        or os.environ.get("JUPYTER_IMAGE")
-        or ""
-    ).strip()
+    told = image.named(str(pipeline.metadata.get("image") or ""))
     lacking = [step.name for step in pipeline.steps if not step.image]
     if lacking and not told:
         raise Unfit(
@@ -156,10 +159,16 @@ def _image(pipeline: Pipeline, cluster: str) -> str:
             where=Where(field=IMAGE, object=f"step {lacking[0]}"),
             hint=f"Set {IMAGE} to one that has jupyter-kubeflow and the notebook's libraries. {_HERE}",
         )
-    for image in (told, *(step.image or "" for step in pipeline.steps)):
-        if image and not _IMAGE.fullmatch(image):
-            raise Invalid(f"{image[:80]!r} is no name of an image", where=Where(field="image"))
+    for each in (told, *(step.image or "" for step in pipeline.steps)):
+        if each and not _IMAGE.fullmatch(each):
+            raise Invalid(f"{each[:80]!r} is no name of an image", where=Where(field="image"))
     return told
+
+
+def _variables() -> dict[str, str]:
+    """What was chosen here and means the same in a pod: not this machine's own registry, nor its files."""
+    found = {name: os.environ.get(name, "").strip() for name in _PASSED}
+    return {name: value for name, value in found.items() if value and not _OF_HERE.match(value)}
 
 
 def _account(cluster: KubeCluster) -> str:

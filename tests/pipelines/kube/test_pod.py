@@ -16,7 +16,7 @@ from jupyter_ext import store
 from jupyter_ext.cluster.resource import is_name
 from jupyter_ext.pipelines.exchange import CellSource, StepRequest, StepResult
 from jupyter_ext.pipelines.kube import manifest
-from jupyter_ext.pipelines.kube.place import STEP, STORE
+from jupyter_ext.pipelines.kube.place import STEP, STORE, _variables
 from jupyter_ext.pipelines.kube.pod import LOG, PROTOCOL, REQUEST, RESULT
 from jupyter_ext.pipelines.model import Step
 from tests.waiting import until
@@ -140,6 +140,7 @@ def test_a_job_carries_no_code_and_no_credentials():
         "claim": "data",
         "image": "image:1",
         "serviceAccount": "default-editor",
+        "variables": {"JUPYTER_KUBEFLOW_TUNING": "trainjobs"},
     }
     told = manifest.Told("run", "uid", "train", 1, "digest")
     pod = manifest.job(place, step, told, {"env": [reference]})["spec"]["template"]["spec"]
@@ -152,3 +153,21 @@ def test_a_job_carries_no_code_and_no_credentials():
     named = {each["name"]: each for each in container["env"]}
     assert named["TOKEN"]["valueFrom"] == {"secretKeyRef": {"name": "hub", "key": "token"}}
     assert "A" not in named
+    # What the step starts is of the same image, and goes where the run's other work goes.
+    assert named["JUPYTER_KUBEFLOW_JOB_IMAGE"]["value"] == container["image"] == "image:1"
+    assert named["JUPYTER_KUBEFLOW_TUNING"]["value"] == "trainjobs"
+
+
+def test_what_was_chosen_here_holds_in_pods_unless_it_is_of_this_machine(monkeypatch):
+    monkeypatch.setenv("JUPYTER_KUBEFLOW_TUNING", "trainjobs")
+    monkeypatch.setenv("JUPYTER_KUBEFLOW_REGISTRY_STORAGE", "s3://team/models")
+    for own in ("local", "http://127.0.0.1:8080"):
+        monkeypatch.setenv("JUPYTER_KUBEFLOW_REGISTRY", own)
+        assert _variables() == {
+            "JUPYTER_KUBEFLOW_TUNING": "trainjobs",
+            "JUPYTER_KUBEFLOW_REGISTRY_STORAGE": "s3://team/models",
+        }
+    monkeypatch.setenv("JUPYTER_KUBEFLOW_REGISTRY", "https://registry.example.org")
+    monkeypatch.setenv("JUPYTER_KUBEFLOW_REGISTRY_STORAGE", "file:///home/me/models")
+    monkeypatch.delenv("JUPYTER_KUBEFLOW_TUNING")
+    assert _variables() == {"JUPYTER_KUBEFLOW_REGISTRY": "https://registry.example.org"}

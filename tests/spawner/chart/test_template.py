@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
+from jupyter_ext.serving import kube_runtime
 from spawner.names import namespace_name
 from spawner.profiles.policy import Platform
 from spawner.profiles.provision import first_login
@@ -307,3 +308,14 @@ def test_tokens_are_drawn_anew_for_each_release(helm):
     drawn = [one(helm.template(LEAST), "Secret", "hub-hub")["data"] for _ in range(2)]
     assert not set(drawn[0].values()) & set(drawn[1].values())
     assert len(set(drawn[0].values())) == 4
+
+
+def test_the_model_servers_runtime_is_what_the_library_makes_where_it_is_hidden(helm):
+    """Who has rights in one profile alone cannot see a runtime of the whole cluster."""
+    (runtime,) = helm.template(
+        {**LEAST, "serving": {"enabled": True}}, "--show-only", "templates/serving.yaml"
+    )
+    built = kube_runtime.built_in(str(LEAST["image"]))
+    assert runtime["metadata"]["name"] == built["metadata"]["name"]
+    assert runtime["metadata"]["labels"][kube_runtime.SERVER] == "true"
+    assert {name: runtime["spec"][name] for name in built["spec"]} == built["spec"]
