@@ -39,6 +39,8 @@ NAMES = (
     "spark",
     "spawn",
     "cluster_train",
+    "cluster_steps",
+    "cluster_pixel",
 )
 HERE = Path(__file__).resolve().parent
 

@@ -1,19 +1,18 @@
 """Train on a real Kubernetes with upstream's Trainer and follow it to the end: requests to the API server, and seconds.
 
-Both train the same function on two nodes, wait for the end and read the log, in pods of the same image. The cluster is
-that of `make test-cluster`, so this needs what that needs.
+Both train the same function on two nodes, wait for the end and read the log, in pods of the same image.
 """
 
 from __future__ import annotations
 
 import os
-import tempfile
 import time
 from pathlib import Path
 from typing import Any, Final
 
 from benchmarks import environments
 from benchmarks.measure import Ratio, Report, Sample, ask, main
+from benchmarks.on_cluster import inside
 
 NODES: Final = 2
 RUNTIME: Final = "xgboost-distributed"
@@ -23,32 +22,12 @@ PROGRAM: Final = "def fit():\n    print('trained', flush=True)\n"
 
 def measure(quick: bool) -> Report:
     """Both on one cluster, in turns."""
-    from tests.cluster import controllers, lifecycle, network, notebook
-    from tests.cluster.cluster import Cluster
-    from tests.cluster.place import default_place
+    from tests.cluster import notebook
 
     sdk = environments.python("kubeflow-sdk")
-    image = notebook.built()  # what is built needs a network that has more than the cluster
-    for name in ("jobset", "trainer"):
-        controllers.prepared(name)
-    place = default_place("bench-train")
-    lifecycle.down(place)
-    before = Path.cwd()
-    try:
-        cluster = Cluster(place)
-        with network.restored(), tempfile.TemporaryDirectory() as folder:
-            network.enter(place)
-            cluster.grow()
-            cluster.import_image(image)
-            controllers.install(cluster, "jobset")
-            controllers.install(cluster, "trainer")
-            os.environ |= {"KUBECONFIG": str(cluster.kubeconfig), "JUPYTER_KUBEFLOW_HOME": f"{folder}/home"}
-            os.chdir(folder)
-            Path("fit.py").write_text(PROGRAM, encoding="utf-8")
-            return _turns(cluster.namespace("train"), sdk, notebook.NAME, 2 if quick else 5)
-    finally:
-        os.chdir(before)
-        lifecycle.down(place)
+    with inside("train", "jobset", "trainer", node=True) as (cluster, folder):
+        (folder / "fit.py").write_text(PROGRAM, encoding="utf-8")
+        return _turns(cluster.namespace("train"), sdk, notebook.NAME, 2 if quick else 5)
 
 
 def _turns(namespace: str, sdk: Path, image: str, rounds: int) -> Report:

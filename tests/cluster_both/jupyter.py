@@ -15,7 +15,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Self
 
-import psutil
 import websocket
 
 from tests.waiting import until
@@ -69,11 +68,6 @@ class JupyterServer:
             return self.ask("status")[0] == 200
         except OSError:
             return False
-
-    @property
-    def mebibytes(self) -> float:
-        """Of the process's memory, what is in use."""
-        return float(psutil.Process(self.process.pid).memory_info().rss) / 2**20
 
     def ask(
         self, path: str, method: str = "GET", body: object = None, headers: Mapping[str, str] | None = None

@@ -26,7 +26,7 @@ from tests.waiting import until
 
 pytestmark = [pytest.mark.cluster, pytest.mark.slow, pytest.mark.timeout(1800)]
 
-NOTEBOOK = Path(__file__).parents[1] / "data/notebooks/places.ipynb"
+NOTEBOOK = Path(__file__).parent / "places.ipynb"
 VALUES = ("flights", "late", "inputs", "rate", "found", "answers", "right")
 RBAC = "rbac.authorization.k8s.io"
 

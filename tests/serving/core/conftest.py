@@ -22,6 +22,8 @@ def predictor(name: str, says: str, **fields) -> dict:
     args = [str(SERVER), "--port=8080", f"--says={says}"]
     args += [f"--{key}={fields.pop(key)}" for key in ("fail", "delay", "mark", "status") if key in fields]
     container = {"name": "kserve-container", "command": [sys.executable], "args": args}
+    if cpu := fields.pop("cpu", None):
+        container["resources"] = {"requests": {"cpu": cpu}}
     return {"name": name, "containers": [container], **fields}
 
 

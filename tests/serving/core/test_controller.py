@@ -230,13 +230,13 @@ def test_two_processes_change_the_traffic_at_once_and_nothing_is_lost(cluster):
 
 
 def test_warm_variants_give_way_to_who_waits_for_room(cluster):
-    endpoint = made(cluster)
-    applied(cluster, "iris", predictor("v2", "two")).wait(PATIENCE)
+    endpoint = made(cluster, cpu="300m")
+    applied(cluster, "iris", predictor("v2", "two", cpu="300m")).wait(PATIENCE)
     until(lambda: [each.name for each in endpoint.retired] == ["v1"])
     from jupyter_ext.cluster.local.devices import Request, Waiting
 
-    cpu = cluster.leases.machine().cpu_milli
-    asked = Request(cpu - 100, 0, 0)
+    asked = Request(cluster.leases.machine().cpu_milli - 300)  # all but what the one that serves holds
+    assert isinstance(cluster.leases.acquire("somebody", "training", "job", asked), Waiting)
     cluster.lock_path("somebody").touch()
     until(lambda: not isinstance(cluster.leases.acquire("somebody", "training", "job", asked), Waiting))
     until(lambda: not endpoint.retired)
