@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
-import subprocess
 
 import pytest
 import yaml
@@ -13,28 +11,21 @@ from spawner.profiles.declared import check
 from spawner.profiles.objects import KINDS
 from spawner.profiles.policy import Platform
 from spawner.profiles.provision import apply, plan
+from tests.cluster import build, network
 from tests.spawner.profiles.controller import DEFINITIONS, asked
 
 pytestmark = pytest.mark.cluster
 
-MODULE = "istio.io/api@v1.27.3"
 NAME = "authorizationpolicies.security.istio.io"
 PLATFORM = Platform(hub_principals=("cluster.local/ns/jupyterhub/sa/hub",))
 
 
 @pytest.fixture(scope="module")
-def definition_of_istio(tmp_path_factory):
-    """Out of Istio's Go module; the test cluster is built with the same Go."""
-    go = shutil.which("go") or "/usr/local/go/bin/go"
-    done = subprocess.run(
-        [go, "mod", "download", "-json", MODULE],
-        capture_output=True,
-        text=True,
-        check=True,
-        timeout=300,
-        cwd=tmp_path_factory.mktemp("go"),
-    )
-    with open(f"{json.loads(done.stdout)['Dir']}/kubernetes/customresourcedefinitions.gen.yaml") as file:  # noqa: PTH123
+def definition_of_istio():
+    """Out of the Go module that KServe is built from."""
+    with network.outside():
+        folder = build.module("kserve", "istio.io/api")
+    with (folder / "kubernetes/customresourcedefinitions.gen.yaml").open() as file:
         for part in file.read().split("\n---\n"):
             if f"name: {NAME}" in part:
                 return yaml.safe_load(part)
