@@ -34,7 +34,7 @@ def measure(quick: bool) -> Report:
     from tests.cluster import contracts
     from tests.cluster_both.conftest import definitions_of
 
-    definitions = definitions_of("trainer")
+    definitions = definitions_of("jobset", "trainer")
     with inside("pixel") as (cluster, folder):
         for manifest in definitions:
             contracts.apply(cluster.call, manifest)
