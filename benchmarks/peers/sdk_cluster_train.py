@@ -39,7 +39,7 @@ start = time.perf_counter()
 name = client.train(
     runtime=runtime,
     trainer=CustomTrainer(
-        func=train, image=image, num_nodes=int(nodes), env={"PATH": "/usr/local/bin:/usr/bin:/bin"}
+        func=train, image=image, num_nodes=int(nodes), env={"PATH": "/opt/notebook/bin:/usr/bin:/bin"}
     ),
 )
 client.wait_for_job_status(name)
