@@ -143,7 +143,9 @@ def test_the_two_tours_are_one_analysis(repository):
 
 
 def test_examples_are_committed_without_outputs(repository):
-    for path in tracked(repository, "examples/*.ipynb", "tests/data/notebooks/*.ipynb", "tests/cluster_both/*.ipynb"):
+    for path in tracked(
+        repository, "examples/*.ipynb", "tests/data/notebooks/*.ipynb", "tests/cluster_both/*.ipynb"
+    ):
         for cell in json.loads(path.read_text())["cells"]:
             assert not cell.get("outputs"), path
             assert cell.get("execution_count") is None, path
