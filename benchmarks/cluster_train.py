@@ -61,7 +61,7 @@ def _turns(namespace: str, sdk: Path, image: str, rounds: int) -> Report:
 
 def _ours(namespace: str, image: str) -> dict[str, float]:
     import jupyter_ext as kf
-    from jupyter_ext.cluster.kube.image import IMAGE
+    from jupyter_ext.cluster.kube.work import IMAGE
 
     os.environ[IMAGE] = image
     cluster: Any = kf.cluster.use("test", namespace)

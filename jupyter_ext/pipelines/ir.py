@@ -8,7 +8,6 @@ later steps need its state either way. A loop whose iterations are independent i
 
 from __future__ import annotations
 
-import os
 import re
 import sys
 from collections.abc import Iterable, Mapping
@@ -16,6 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from jupyter_ext.cluster.kube.work import servers_image
 from jupyter_ext.errors import Invalid, Unfit, Where
 from jupyter_ext.pipelines.compiled.reading import is_compiled
 from jupyter_ext.pipelines.compiled.sdk import document_of, is_pipeline
@@ -134,8 +134,7 @@ def export(pipeline: Pipeline, *, image: str | None = None, folder: Path | None 
 
 def default_image() -> str:
     """The image that this notebook server runs in (KubeSpawner tells it), else Python of this version."""
-    told = os.environ.get("JUPYTER_IMAGE_SPEC") or os.environ.get("JUPYTER_IMAGE")
-    return told or "python:{}.{}-slim".format(*sys.version_info[:2])
+    return servers_image() or "python:{}.{}-slim".format(*sys.version_info[:2])
 
 
 def _declared(parameter: Parameter) -> Tree:

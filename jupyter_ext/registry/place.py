@@ -7,6 +7,7 @@ import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from jupyter_ext.cluster.kube.work import STEP
 from jupyter_ext.errors import Unavailable
 
 if TYPE_CHECKING:
@@ -23,8 +24,6 @@ SERVICE: Final = "service://"
 """How the address of a Service of the cluster begins."""
 TOKEN_FILE: Final = "JUPYTER_KUBEFLOW_REGISTRY_TOKEN_FILE"  # noqa: S105 - the name of a variable
 STORAGE: Final = "JUPYTER_KUBEFLOW_REGISTRY_STORAGE"
-STEP: Final = "JUPYTER_KUBEFLOW_STEP"
-"""Set in the pod of a pipeline's step."""
 _services: Final[dict[Path, Service]] = {}
 _remote: Final[dict[tuple[object, ...], Registry]] = {}
 _guard = threading.Lock()

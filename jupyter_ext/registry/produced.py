@@ -10,8 +10,8 @@ import os
 from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
+from jupyter_ext.cluster.kube.work import STEP
 from jupyter_ext.errors import KubeflowError
-from jupyter_ext.registry.place import STEP
 
 if TYPE_CHECKING:
     from jupyter_ext.registry.store import Store

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from jupyter_ext.cluster.kube import image
+from jupyter_ext.cluster.kube import work
 from jupyter_ext.errors import Forbidden, NotFound, Unavailable
 from jupyter_ext.serving.fields import CONTAINER
 
@@ -43,9 +43,9 @@ def found(remote: KubeCluster) -> Json:
         for each in sorted(listed.get("items") or (), key=lambda each: str(each["metadata"]["name"])):
             if (each.get("spec") or {}).get("containers"):
                 return dict(each)
-    if is_hidden and (own := image.named()):
+    if is_hidden and (own := work.image()):
         return built_in(own)
-    more = f" Or name an image that has it: {image.IMAGE}=IMAGE." if is_hidden else ""
+    more = f" Or name an image that has it: {work.IMAGE}=IMAGE." if is_hidden else ""
     raise Unavailable(
         f"{remote.access.name} has no runtime with our model server, or you may not see it",
         hint=f"An administrator installs it: the chart with serving.enabled=true.{more}"

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from jupyter_ext.cluster.kube import handle
-from jupyter_ext.cluster.kube.image import IMAGE
+from jupyter_ext.cluster.kube.work import IMAGE
 from jupyter_ext.cluster.resource import Resource
 from jupyter_ext.errors import Conflict
 from jupyter_ext.training import spec as names

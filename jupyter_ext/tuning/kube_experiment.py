@@ -66,7 +66,7 @@ def document(remote: KubeCluster | None, here: LocalCluster, resource: Resource)
 
 def _dress_job(_: KubeCluster | None, manifest: dict[str, Any]) -> None:
     """A Job of our code: in an image with this Python, tried once."""
-    from jupyter_ext.cluster.kube.image import IMAGE
+    from jupyter_ext.cluster.kube.work import IMAGE
 
     spec = manifest["spec"]
     spec.setdefault("backoffLimit", 0)
@@ -77,7 +77,7 @@ def _dress_job(_: KubeCluster | None, manifest: dict[str, Any]) -> None:
 
 def _dress_trainjob(remote: KubeCluster | None, manifest: dict[str, Any]) -> None:
     """A TrainJob of our code: in the image that was chosen, its pods started once."""
-    from jupyter_ext.cluster.kube.image import IMAGE
+    from jupyter_ext.cluster.kube.work import IMAGE
     from jupyter_ext.training import kube_runtime
 
     trainer = manifest["spec"].setdefault("trainer", {})

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 import jupyter_ext as kf
-from jupyter_ext.cluster.kube.image import IMAGE
+from jupyter_ext.cluster.kube.work import IMAGE
 from jupyter_ext.cluster.resource import Resource
 from jupyter_ext.errors import Conflict, Invalid, NotFound, Unavailable, Unfit
 from jupyter_ext.tuning.kube_experiment import INJECTION, KubeExperiment

@@ -8,7 +8,7 @@ import nbformat
 import pytest
 
 import jupyter_ext as kf
-from jupyter_ext.cluster.kube.image import IMAGE
+from jupyter_ext.cluster.kube.work import IMAGE
 from jupyter_ext.errors import KubeflowError, Unavailable
 from jupyter_ext.pipelines.kube.manifest import RUN, UNIT
 from tests.cluster_both.fake_kubelet import NO_NODE_HAS, FakeKubelet

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 import jupyter_ext as kf
-from jupyter_ext.cluster.kube.image import IMAGE
+from jupyter_ext.cluster.kube.work import IMAGE
 from spawner.starts.identity import cluster_role
 from tests.cluster.cluster import Cluster
 from tests.cluster.hub import Hub, have_profile, running_hub

@@ -7,7 +7,7 @@ import sys
 import pytest
 
 import jupyter_ext as kf
-from jupyter_ext.cluster.kube.image import IMAGE
+from jupyter_ext.cluster.kube.work import IMAGE
 from jupyter_ext.errors import Conflict, Forbidden, KubeflowError, NotFound, Unfit
 from jupyter_ext.training import JobFailed, train
 from jupyter_ext.training.kube import KubeJob

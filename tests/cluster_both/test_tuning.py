@@ -9,7 +9,7 @@ import pytest
 
 import jupyter_ext as kf
 from jupyter_ext.cluster import discover
-from jupyter_ext.cluster.kube.image import IMAGE
+from jupyter_ext.cluster.kube.work import IMAGE
 from jupyter_ext.cluster.local import locks, processes, workload
 from jupyter_ext.errors import Unfit
 from jupyter_ext.tuning.kube import CHOICE

@@ -13,6 +13,7 @@ import pytest
 from sklearn.linear_model import LogisticRegression
 
 from jupyter_ext import registry as kf
+from jupyter_ext.cluster.kube.work import STEP
 from jupyter_ext.errors import Conflict, Invalid, NotFound, Unavailable
 from jupyter_ext.registry import place
 from jupyter_ext.registry.entry import Entry
@@ -224,7 +225,7 @@ def test_the_registry_of_the_environment(address, monkeypatch):
 
 def test_nothing_is_registered_in_a_pod_that_goes(address, monkeypatch):
     """The profile's own registry would go with the pod of the step."""
-    monkeypatch.setenv(place.STEP, "runs/uid/step")
+    monkeypatch.setenv(STEP, "runs/uid/step")
     monkeypatch.delenv(place.URL, raising=False)
     with pytest.raises(Unavailable, match="goes with it") as error:
         kf.register(MODEL, "m")
@@ -257,10 +258,10 @@ def test_what_a_step_registered_another_step_reads_unasked(address, tmp_path, mo
     monkeypatch.setenv("JUPYTER_KUBEFLOW_STORE", (tmp_path / "store").as_uri())
     monkeypatch.setenv(place.URL, address)
     monkeypatch.setenv(place.STORAGE, (tmp_path / "shared").as_uri())
-    monkeypatch.setenv(place.STEP, "runs/uid/register")
+    monkeypatch.setenv(STEP, "runs/uid/register")
     kf.register(MODEL, "m")
     monkeypatch.setenv("JUPYTER_KUBEFLOW_HOME", str(tmp_path / "another-pod"))
     assert kf.get("m:1").load().predict([[1.0]]).tolist() == [1]
-    monkeypatch.delenv(place.STEP)
+    monkeypatch.delenv(STEP)
     with pytest.raises(Untrusted):
         kf.get("m:1").load()

@@ -322,6 +322,11 @@ def _felt(held: int, request: Request) -> int:
     return 0 if held <= _LIGHT and request.cpu_milli >= _WHOLE else held
 
 
+def _takes(row: _Row, field: str, request: Request) -> int:
+    """How much of what a field counts a row takes from a request."""
+    return _felt(row.cpu, request) if field == "cpu" else int(getattr(row, field))
+
+
 def _inside(rows: Sequence[_Row]) -> dict[str | None, list[_Row]]:
     """What is granted, by the lease it is inside of; None for what is inside of none that there is."""
     granted = [row for row in rows if row.granted]
@@ -382,10 +387,9 @@ def _reason(rows: Sequence[_Row], mine: _Row) -> str:
     if not missing:
         earlier = next(row for row in rows if not row.granted and row.id < mine.id)
         return f"Waiting behind {_name(earlier, mine)}, which asked first."
-    taking = {field: [row for row in held if getattr(row, field)] for field in missing}
-    taking["cpu"] = [row for row in taking.get("cpu", ()) if _felt(row.cpu, mine.request)]
-    taken = {row.id for rows in taking.values() for row in rows}
-    names = dict.fromkeys(_name(row, mine) for row in held if row.id in taken)
+    names = dict.fromkeys(
+        _name(row, mine) for row in held if any(_takes(row, field, mine.request) for field in missing)
+    )
     text = f"Waiting for {_amounts(missing, mine.cpu, mine.memory, mine.gpus)}."
     several = len(missing) > 1 or mine.gpus > 1 or mine.cpu > 1000
     return f"{text} {'They are' if several else 'It is'} held by {_list(list(names))}." if names else text

@@ -9,6 +9,8 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from jupyter_ext.cluster.kube.work import STEP
+from jupyter_ext.cluster.local.processes import VARIABLE
 from jupyter_ext.errors import Forbidden, KubeflowError, NotFound, Unavailable
 
 if TYPE_CHECKING:
@@ -27,7 +29,7 @@ TOKEN: Final = Path("/var/run/secrets/kubeflow/pipelines/token")
 SERVICE: Final = "ml-pipeline"
 PORT: Final = 8888
 SHARED: Final = "kubeflow"
-INSIDE: Final = ("JUPYTER_KUBEFLOW_WORKLOAD", "JUPYTER_KUBEFLOW_STEP")
+INSIDE: Final = (VARIABLE, STEP)
 """Set in what runs already: what it starts belongs to it."""
 FOUND_SECONDS: Final = 300.0
 NONE_SECONDS: Final = 30.0

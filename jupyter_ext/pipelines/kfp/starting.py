@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from jupyter_ext.cluster.kube.image import IMAGE
+from jupyter_ext.cluster.kube.work import IMAGE
 from jupyter_ext.cluster.resource import make_name
 from jupyter_ext.errors import Unfit, Where
 from jupyter_ext.pipelines import graph, ir, parameters

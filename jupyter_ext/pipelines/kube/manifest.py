@@ -11,8 +11,8 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from urllib.parse import unquote, urlsplit
 
-from jupyter_ext.cluster.kube.image import IMAGE
-from jupyter_ext.pipelines.kube.place import STEP, STORE
+from jupyter_ext.cluster.kube.work import IMAGE, STEP
+from jupyter_ext.pipelines.kube.place import STORE
 
 if TYPE_CHECKING:
     from jupyter_ext.pipelines.model import Step

@@ -7,8 +7,9 @@ import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 
-from jupyter_ext.cluster.kube import image
-from jupyter_ext.cluster.kube.image import IMAGE
+from jupyter_ext.cluster.kube import work
+from jupyter_ext.cluster.kube.work import IMAGE, STEP
+from jupyter_ext.cluster.local.processes import VARIABLE as INSIDE
 from jupyter_ext.errors import Invalid, KubeflowError, Unavailable, Unfit, Where
 
 if TYPE_CHECKING:
@@ -20,9 +21,6 @@ ACCOUNT: Final = "JUPYTER_KUBEFLOW_SERVICE_ACCOUNT"
 CLAIM: Final = "JUPYTER_KUBEFLOW_STORE_CLAIM"
 """The PersistentVolumeClaim that pods mount where the store is a folder (``file://``)."""
 STORE: Final = "JUPYTER_KUBEFLOW_STORE"
-STEP: Final = "JUPYTER_KUBEFLOW_STEP"
-"""Set in the pod of a step: what it starts runs in that pod, or asks for a place of its own."""
-INSIDE: Final = "JUPYTER_KUBEFLOW_WORKLOAD"
 _PASSED: Final = (
     "JUPYTER_KUBEFLOW_REGISTRY",
     "JUPYTER_KUBEFLOW_REGISTRY_STORAGE",
@@ -151,7 +149,7 @@ def _store(cluster: str) -> dict[str, Any]:
 
 
 def _image(pipeline: Pipeline, cluster: str) -> str:
-    told = image.named(str(pipeline.metadata.get("image") or ""))
+    told = work.image(str(pipeline.metadata.get("image") or ""))
     lacking = [step.name for step in pipeline.steps if not step.image]
     if lacking and not told:
         raise Unfit(

@@ -18,12 +18,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from jupyter_ext.cluster.kube.work import STEP
 from jupyter_ext.cluster.local.blobs import Blobs
 from jupyter_ext.errors import KubeflowError
 from jupyter_ext.pipelines.container import files
 from jupyter_ext.pipelines.exchange import CellSource, StepError, StepRequest, StepResult, blobs_of
 from jupyter_ext.pipelines.kube.manifest import FOLDER
-from jupyter_ext.pipelines.kube.place import STEP, STORE
+from jupyter_ext.pipelines.kube.place import STORE
 from jupyter_ext.pipelines.zygote import Zygote
 
 if TYPE_CHECKING:

@@ -13,10 +13,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jupyter_ext import store
+from jupyter_ext.cluster.kube.work import STEP
 from jupyter_ext.cluster.resource import is_name
 from jupyter_ext.pipelines.exchange import CellSource, StepRequest, StepResult
 from jupyter_ext.pipelines.kube import manifest
-from jupyter_ext.pipelines.kube.place import STEP, STORE, _variables
+from jupyter_ext.pipelines.kube.place import STORE, _variables
 from jupyter_ext.pipelines.kube.pod import LOG, PROTOCOL, REQUEST, RESULT
 from jupyter_ext.pipelines.model import Step
 from tests.waiting import until
