@@ -10,6 +10,8 @@ from typing import Any, Final, NamedTuple
 
 STOPPED: Final = "jupyter-kubeflow.org/stopped"
 """Annotation of what was suspended to be stopped for good: upstream knows no difference."""
+QUEUE: Final = "kueue.x-k8s.io/queue-name"
+"""Label: the queue of Kueue that suspends it until it is its turn."""
 
 
 class Said(NamedTuple):
@@ -65,13 +67,20 @@ _BROKEN: Final = frozenset({"BlockedByFailedLoad", "InvalidSpec"})
 
 
 def told(
-    kind: str, status: Status, *, annotations: Mapping[str, str] | None = None, deleted: str | None = None
+    kind: str,
+    status: Status,
+    *,
+    annotations: Mapping[str, str] | None = None,
+    labels: Mapping[str, str] | None = None,
+    deleted: str | None = None,
 ) -> Said:
     """What the status says. PENDING where nobody has said anything yet, and for kinds that are not known."""
     tell = _OF.get(kind)
     found = tell(status) if tell else Said("PENDING")
     if found.phase == "PAUSED" and STOPPED in (annotations or {}):
         found = Said("CANCELED", "It was stopped.")
+    elif found.phase == "PAUSED" and (queue := (labels or {}).get(QUEUE)):
+        found = Said("PENDING", f"It waits for its turn in the queue {queue}.")
     if deleted and found.phase not in {"SUCCEEDED", "FAILED", "CANCELED"}:
         return Said("CANCELING", "It is being deleted.")
     return found

@@ -40,6 +40,8 @@ CREATE = (
     Field("data", "object", "Files and folders that it reads, by name.", default={}, limit=1000),
     Field("deadline", "integer", "Seconds after which it is stopped.", limit=10**9),
     Field("restarts", "integer", "Times that it is started again when it fails.", limit=10_000),
+    Field("queue", "string", "Queue of Kueue, on a cluster that has it.", limit=63),
+    Field("priority", "string", "Priority class in the queue.", limit=63),
     Field("checkpoint", ("boolean", "string"), "Keep a folder for checkpoints; true makes one.", limit=4096),
     REGISTER,
     DRY,

@@ -104,7 +104,7 @@ class Store:
 
         content = bytes(content)
         digest = PREFIX + str(blake3(content).hexdigest())
-        key = _key(digest)
+        key = key_of(digest)
         with self._asking(key) as backend:
             if len(content) <= backend.small or not _is_fresh(backend.info(key), len(content)):
                 backend.write(key, content)
@@ -124,7 +124,7 @@ class Store:
 
     def keep(self, digest: str, path: Path) -> bool:
         """Store a file whose digest is known; False where it was there already."""
-        key = _key(digest)
+        key = key_of(digest)
         with self._asking(key) as backend:
             size = path.stat().st_size
             if size > backend.small and _is_fresh(backend.info(key), size):
@@ -136,7 +136,7 @@ class Store:
         """The whole content. Raises NotFound, and KubeflowError for what is not what was stored."""
         from blake3 import blake3
 
-        key = _key(digest)
+        key = key_of(digest)
         with self._asking(key) as backend:
             content = backend.read(key, 0, None)
         if PREFIX + str(blake3(content).hexdigest()) != digest:
@@ -145,7 +145,7 @@ class Store:
 
     def fetch(self, digest: str, path: str | Path) -> None:
         """Bring the content to a file: complete and checked, or not there."""
-        path, key = Path(path), _key(digest)
+        path, key = Path(path), key_of(digest)
         with self._asking(key) as backend, _beside(path) as part:
             _fetched(backend, key, part)
             if digest_of(part) != digest:
@@ -154,11 +154,11 @@ class Store:
 
     def has(self, digest: str) -> bool:
         """Whether it is here."""
-        return self._info(_key(digest)) is not None
+        return self._info(key_of(digest)) is not None
 
     def size(self, digest: str) -> int:
         """Size in bytes. Raises NotFound."""
-        return self._known(_key(digest)).bytes
+        return self._known(key_of(digest)).bytes
 
     def digests(self) -> Iterator[str]:
         """Every one there is, in no particular order."""
@@ -168,13 +168,13 @@ class Store:
 
     def delete(self, digest: str) -> None:
         """Remove it; nothing happens where it is not."""
-        self._remove([_key(digest)])
+        self._remove([key_of(digest)])
 
     def gc(
         self, referenced: Iterable[str], *, grace_seconds: float = _GRACE, dry_run: bool = False
     ) -> GcReport:
         """Remove what no digest of ``referenced`` names and was not written during the grace period."""
-        keep = {_key(digest) for digest in referenced}
+        keep = {key_of(digest) for digest in referenced}
         limit = datetime.now(UTC) - timedelta(seconds=grace_seconds)
         found = [info for info in self._found(_BLOBS) if _DIGEST.fullmatch(PREFIX + info.name[-64:])]
         gone = [info for info in found if info.name not in keep and info.changed <= limit]
@@ -324,7 +324,8 @@ def digest_of(path: Path) -> str:
     return PREFIX + str(hasher.hexdigest())
 
 
-def _key(digest: str) -> str:
+def key_of(digest: str) -> str:
+    """Where the content of a digest lies below the store's address. Raises Invalid for what is none."""
     if not _DIGEST.fullmatch(str(digest)):
         raise Invalid(
             f"{str(digest)[:80]!r} is not a digest", hint="A digest is b3: and 64 hexadecimal digits."

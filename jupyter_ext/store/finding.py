@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from contextlib import suppress
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from jupyter_ext.errors import Invalid, KubeflowError, NotFound, Unavailable, Unfit, Where
-from jupyter_ext.store import credentials
-from jupyter_ext.store.address import PACKAGES, Address, address
+from jupyter_ext.store import credentials, objects
+from jupyter_ext.store.address import Address, address
 from jupyter_ext.store.artifacts import Store
-from jupyter_ext.store.objects import Objects
 from jupyter_ext.store.refusals import refusal
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ def at(
         from jupyter_ext.store.folder import Folder
 
         return Store(place, lambda: Folder(Path(place.prefix)))
-    _class(place)
+    objects.require(place)
     named = secret or os.environ.get(SECRET, "").strip() or None
     if named:
         from jupyter_ext.secrets.store import checked_name
@@ -65,29 +65,29 @@ def at(
         granted = _granted(place, named, cluster)
         store.secret = granted.secret
         values = {**credentials.known(place.scheme, granted.values).values, **(settings or {})}
-        return _objects(place, values)
+        return objects.opened(place, values)
 
     def environment() -> dict[str, Any]:
-        return _pod_environment(place, _granted(place, named, cluster), settings or {})
+        return _pod_environment(place, _granted_to_pods(place, named, cluster), settings or {})
 
     store = Store(place, opened, named, environment, settings or {})
     return store
 
 
-def default() -> Store | None:
-    """The store of this profile; None where none was said.
+def default(cluster: KubeCluster | None = None) -> Store | None:
+    """The store of this profile; None where none was said. ``cluster``: as of ``at``.
 
     JUPYTER_KUBEFLOW_STORE; else ``url`` (and ``secret``) of the profile's ConfigMap ``artifact-store``; else what the
     namespace of the cluster that is used says to Kubeflow Pipelines (ConfigMap ``kfp-launcher``).
     """
     if url := os.environ.get(VARIABLE, "").strip():
-        return at(url)
+        return at(url, cluster=cluster)
     from jupyter_ext.secrets.store import CONFIG_MAP
 
     found = _of_profile(NAME, CONFIG_MAP)
     if found is not None and found.get("url"):
-        return at(found["url"], secret=found.get("secret") or None)
-    if (cluster := _cluster()) is None:
+        return at(found["url"], secret=found.get("secret") or None, cluster=cluster)
+    if (cluster := cluster or _cluster()) is None:
         return None
     from jupyter_ext.store import launcher
 
@@ -118,12 +118,12 @@ def filesystem(url: str, *, secret: str | None = None) -> tuple[Any, str]:
     if scheme in STORES and scheme:
         place = address(url)
         granted = _granted(place, secret or os.environ.get(SECRET, "").strip() or None, None)
-        objects = _objects(place, credentials.known(scheme, granted.values).values)
-        return objects.system, objects.base
+        found = objects.opened(place, credentials.known(scheme, granted.values).values)
+        return found.system, found.base
     try:
         system, base = import_module("fsspec.core").url_to_fs(url)
     except (ImportError, ValueError) as error:
-        raise _missing(scheme, url, error) from None
+        raise objects.missing(scheme, url, error) from None
     return system, str(base)
 
 
@@ -132,7 +132,7 @@ def filesystem(url: str, *, secret: str | None = None) -> tuple[Any, str]:
 
 def _granted(place: Address, named: str | None, cluster: KubeCluster | None) -> Granted:
     """The Secret that was named must be there; the one that was not may be. Raises NotFound, Forbidden."""
-    name = named or ("mlpipeline-minio-artifact" if place.scheme == "minio" else NAME)
+    name = _secret_of(place, named)
     if (found := _of_profile(name)) is not None and credentials.known(place.scheme, found).values:
         return Granted(found, name, "profile")
     if (cluster := cluster or _cluster()) is not None:
@@ -145,6 +145,21 @@ def _granted(place: Address, named: str | None, cluster: KubeCluster | None) -> 
         hint = f"Make it: jupyter kf secret set {named} AWS_ACCESS_KEY_ID"
         raise NotFound(f"There is no Secret {named} for this store", where=Where(object=place.url), hint=hint)
     return Granted(os.environ, None, "environment")
+
+
+def _granted_to_pods(place: Address, named: str | None, cluster: KubeCluster | None) -> Granted:
+    """What the namespace has counts for its pods, whatever this machine has beside it."""
+    name = _secret_of(place, named)
+    if (there := cluster or _cluster()) is not None:
+        with suppress(KubeflowError):
+            found = _of_namespace(there, name)
+            if credentials.known(place.scheme, found).values:
+                return Granted(found, name, "namespace")
+    return _granted(place, named, cluster)
+
+
+def _secret_of(place: Address, named: str | None) -> str:
+    return named or ("mlpipeline-minio-artifact" if place.scheme == "minio" else NAME)
 
 
 def _of_profile(name: str, kind: str = "Secret") -> dict[str, str] | None:
@@ -206,34 +221,6 @@ def _pod_environment(place: Address, granted: Granted, settings: Mapping[str, st
         plain["AWS_ENDPOINT_URL"] = endpoint
     env += [{"name": name, "value": value} for name, value in sorted(plain.items())]
     return {"env": env}
-
-
-# The backend
-
-
-def _objects(place: Address, values: Mapping[str, str]) -> Objects:
-    kind = credentials.kind_of(place.scheme)
-    system = _class(place)(**credentials.options(place.scheme, values))
-    if kind == "s3":
-        system.retries = 3
-    base = place.bucket + (f"/{place.prefix}" if place.prefix else "")
-    if kind == "abfs":  # its package takes the account out of the address
-        base = place.bucket.partition("@")[0] + (f"/{place.prefix}" if place.prefix else "")
-    return Objects(system, base, kind)
-
-
-def _class(place: Address) -> Any:
-    kind = credentials.kind_of(place.scheme)
-    try:
-        return import_module("fsspec").get_filesystem_class(kind)
-    except (ImportError, ValueError) as error:
-        raise _missing(place.scheme, place.url, error) from None
-
-
-def _missing(scheme: str, url: str, error: Exception) -> Unavailable:
-    package = PACKAGES.get(scheme, "the package of fsspec for it")
-    what = f"{scheme}:// cannot be used here ({str(error)[:120]})"
-    return Unavailable(what, where=Where(object=url[:300]), hint=f"Install fsspec and {package}.")
 
 
 __all__ = ["NAME", "SECRET", "VARIABLE", "Invalid", "at", "check", "default", "filesystem", "refusal"]

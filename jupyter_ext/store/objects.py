@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
+from importlib import import_module
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
-from jupyter_ext.errors import Forbidden, Where
+from jupyter_ext.errors import Forbidden, Unavailable, Where
+from jupyter_ext.store import credentials
+from jupyter_ext.store.address import PACKAGES, Address
 
 _CHUNK: Final = 16 << 20
 """Bytes of one part of a large file; several are under way at once, in memory."""
@@ -108,3 +111,31 @@ def _time(changed: Any) -> datetime:
     if not isinstance(changed, datetime):
         return datetime.fromtimestamp(0, UTC)
     return changed if changed.tzinfo else changed.replace(tzinfo=UTC)
+
+
+def opened(place: Address, values: Mapping[str, str]) -> Objects:
+    """What is at an address, with what is known of its credentials. Raises Unavailable, Invalid."""
+    kind = credentials.kind_of(place.scheme)
+    system = require(place)(**credentials.options(place.scheme, values))
+    if kind == "s3":
+        system.retries = 3
+    base = place.bucket + (f"/{place.prefix}" if place.prefix else "")
+    if kind == "abfs":  # its package takes the account out of the address
+        base = place.bucket.partition("@")[0] + (f"/{place.prefix}" if place.prefix else "")
+    return Objects(system, base, kind)
+
+
+def require(place: Address) -> Any:
+    """The class of fsspec for an address. Raises Unavailable where the package for it is not installed."""
+    kind = credentials.kind_of(place.scheme)
+    try:
+        return import_module("fsspec").get_filesystem_class(kind)
+    except (ImportError, ValueError) as error:
+        raise missing(place.scheme, place.url, error) from None
+
+
+def missing(scheme: str, url: str, error: Exception) -> Unavailable:
+    """The error for a scheme that this Python cannot reach."""
+    package = PACKAGES.get(scheme, "the package of fsspec for it")
+    what = f"{scheme}:// cannot be used here ({str(error)[:120]})"
+    return Unavailable(what, where=Where(object=url[:300]), hint=f"Install fsspec and {package}.")

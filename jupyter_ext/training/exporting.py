@@ -16,10 +16,12 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from jupyter_ext.errors import Invalid, Unfit, Where
 from jupyter_ext.training import spec as names
 from jupyter_ext.training.loading import FACTS
+from jupyter_ext.training.runtime import runtime_of
 
 if TYPE_CHECKING:
     from jupyter_ext.cluster.local import LocalCluster
     from jupyter_ext.cluster.resource import Resource
+    from jupyter_ext.training.kube_depot import Depot
 
 LIMIT: Final = 900_000
 """Characters of code in one resource; etcd takes 1.5 MB of everything."""
@@ -36,10 +38,18 @@ outside.main(folder)
 """
 _TRAVELS: Final = (
     *("__init__.py", "errors.py", "training/__init__.py", "training/checkpoints.py"),
-    *(f"training/frameworks/{part}.py" for part in ("__init__", "collective", "coordinator", "imports")),
+    *(
+        f"training/frameworks/{part}.py"
+        for part in ("__init__", "collective", "coordinator", "imports", "tf_config")
+    ),
     "training/stacks.py",
     *("training/loading.py", "training/outside.py", "training/rank.py", "training/reporting.py"),
 )
+_REACHES: Final = (
+    "training/depot.py",
+    *(f"store/{part}.py" for part in ("__init__", "address", "credentials", "objects", "refusals", "signed")),
+)
+"""What a job has beside it that reaches the profile's store."""
 _PYTHON: Final = ("python", "-c", BOOTSTRAP)
 _COMMANDS: Final[dict[str, tuple[str, ...]]] = {
     "torch": ("torchrun", "--no-python", *_PYTHON),
@@ -48,8 +58,16 @@ _COMMANDS: Final[dict[str, tuple[str, ...]]] = {
     "deepspeed": ("mpirun", "--hostfile", "/etc/mpi/hostfile", *_PYTHON),
     "xgboost": _PYTHON,
     "jax": _PYTHON,
+    "tensorflow": _PYTHON,
 }
-_OWN: Final = (names.CODE, names.ENTRY, names.INSIDE, names.CREATOR, names.OWNER, names.FOLDER, names.ORIGIN)
+_BY_TORCH: Final = "torch-distributed"
+"""Upstream has no runtime for these: its runtime for torch numbers the pods and names the first, in any image."""
+WITHOUT_RUNTIME: Final = frozenset({"plain", "tensorflow"})
+_OF_THE_STORE: Final = (names.STORED, names.RESULT)
+_OWN: Final = (
+    *(names.CODE, names.ENTRY, names.INSIDE, names.CREATOR, names.OWNER, names.FOLDER, names.ORIGIN),
+    *_OF_THE_STORE,
+)
 
 
 class Carried(NamedTuple):
@@ -66,8 +84,8 @@ def export(cluster: LocalCluster, resource: Resource) -> str:
     return yaml.safe_dump(document(cluster, resource), sort_keys=False, allow_unicode=True, width=120)
 
 
-def document(cluster: LocalCluster, resource: Resource) -> dict[str, Any]:
-    """What ``export`` writes. Raises as it does."""
+def document(cluster: LocalCluster, resource: Resource, depot: Depot | None = None) -> dict[str, Any]:
+    """What ``export`` writes; with ``depot`` the code that is too large lies in its store. Raises as it does."""
     document = resource.manifest()
     document["metadata"]["annotations"] = {
         key: value for key, value in resource.annotations.items() if key not in _OWN
@@ -76,12 +94,27 @@ def document(cluster: LocalCluster, resource: Resource) -> dict[str, Any]:
         del document["metadata"]["annotations"]
     document["spec"] = {key: value for key, value in resource.spec.items() if key != "suspend"}
     if code := resource.annotations.get(names.CODE):
-        document["spec"] |= _carrying(resource, cluster.blobs.read(code))
+        carrying, told = _carrying(cluster, resource, code, depot)
+        document["spec"] |= carrying
+        if lies := places(told):
+            document["metadata"].setdefault("annotations", {}).update(lies)
     return document
 
 
-def _carrying(resource: Resource, code: bytes) -> dict[str, Any]:
-    """The trainer, and the runtime, that run the code."""
+def places(told: Mapping[str, Any]) -> dict[str, str]:
+    """Annotations that say where in the store code lies, and a result will."""
+    found = {}
+    if stored := told.get("stored"):
+        found[names.STORED] = f"{stored['url']}/{stored['key']}"
+    if "folder" in (result := told.get("result") or {}):
+        found[names.RESULT] = f"{result['url']}/{result['folder']}"
+    return found
+
+
+def _carrying(
+    cluster: LocalCluster, resource: Resource, code: str, depot: Depot | None
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The trainer and the runtime that run the code, and what they are told of the store."""
     noted = resource.annotations
     framework = noted.get(names.FRAMEWORK, "torch")
     if framework not in _COMMANDS:
@@ -94,17 +127,42 @@ def _carrying(resource: Resource, code: bytes) -> dict[str, Any]:
             hint = "Put it where the cluster can read it, and name that: s3://…, pvc://…"
             raise Unfit(f"{place} is on this machine only", where=Where(field=f"data.{name}"), hint=hint)
     asked = resource.spec.get("trainer", {})
+    if framework == "tensorflow":
+        _require_workers(noted, asked)
     # One process on each node has its rank from the runtime, in any image with Python.
     is_alone = framework == "plain" and asked.get("numProcPerNode", 1) == 1
+    told = depot.told(resource.name) if depot else {}
+    words = _arguments(cluster, code, noted, told) if _fits(cluster, code) else None
+    if words is None and depot is not None and depot.url:
+        told = depot.told(resource.name, depot.stored(cluster.blobs, code))
+        words = _arguments(cluster, None, noted, told)
+    elif words is None and told and _fits(cluster, code):
+        told = {}  # what would say that there is no store is what makes it too large
+        words = _arguments(cluster, code, noted, told)
+    if words is None:
+        raise _too_large(cluster.blobs.read(code), noted, depot.why if depot else "")
     trainer = {
         **asked,
         "command": list(_PYTHON if is_alone else _COMMANDS[framework]),
-        "args": _arguments(code, noted),
+        "args": words,
     }
+    if depot is not None and (more := depot.variables(told)):
+        trainer["env"] = [*(asked.get("env") or ()), *more]
     reference = dict(resource.spec["runtimeRef"])
-    if framework == "plain":
-        reference["name"] = "torch-distributed"
-    return {"runtimeRef": reference, "trainer": trainer}
+    if framework in WITHOUT_RUNTIME and reference.get("name") == runtime_of(framework):
+        reference["name"] = _BY_TORCH
+    return {"runtimeRef": reference, "trainer": trainer}, told
+
+
+def _require_workers(noted: Mapping[str, str], trainer: Mapping[str, Any]) -> None:
+    """Refuse what the pods of one runtime cannot be: they are all workers, with one process each."""
+    for field, wanted, hint in (
+        ("roles", names.ROLES in noted, "Leave it out: all nodes are workers, and worker 0 is the chief."),
+        ("procs", trainer.get("numProcPerNode", 1) != 1, "Ask for more nodes instead."),
+    ):
+        if wanted:
+            what = f"{field} of a TensorFlow job is for this machine only"
+            raise Unfit(what, where=Where(field=field), hint=hint)
 
 
 def carrier(cluster: LocalCluster, digest: str, noted: Mapping[str, str]) -> tuple[list[str], list[str]]:
@@ -112,31 +170,59 @@ def carrier(cluster: LocalCluster, digest: str, noted: Mapping[str, str]) -> tup
 
     ``noted`` are the annotations that a job of it would have. Raises Unfit when the code is too large.
     """
-    return list(_PYTHON), _arguments(cluster.blobs.read(digest), noted)
+    words = _arguments(cluster, digest, noted, {}) if _fits(cluster, digest) else None
+    if words is None:
+        raise _too_large(cluster.blobs.read(digest), noted)
+    return list(_PYTHON), words
 
 
-def _arguments(code: bytes, noted: Mapping[str, str]) -> list[str]:
-    text = base64.b64encode(payload(code, noted)).decode()
+def _fits(cluster: LocalCluster, digest: str) -> bool:
+    """Whether the snapshot alone is not too large already: then it need not be read."""
+    return cluster.blobs.size(digest) * 4 // 3 <= LIMIT
+
+
+def _arguments(
+    cluster: LocalCluster, digest: str | None, noted: Mapping[str, str], told: Mapping[str, Any]
+) -> list[str] | None:
+    """The words of the command; None where they are more than a resource holds. ``told``: what lies in the store, and where."""
+    code = None if digest is None else cluster.blobs.read(digest)
+    text = base64.b64encode(payload(code, noted, _beside(told), told)).decode()
     if len(text) > LIMIT:
-        raise _too_large(code, len(text))
+        return None
     return [TAG, *(text[start : start + CHUNK] for start in range(0, len(text), CHUNK))]
 
 
-def payload(code: bytes, noted: Mapping[str, str], more: Sequence[str] = ()) -> bytes:
-    """What travels: the snapshot, what it is called with, and our own modules that run it, with ``more`` of them."""
+def _beside(told: Mapping[str, Any]) -> tuple[str, ...]:
+    """What of ours such a job needs more."""
+    if not told:
+        return ()
+    return _REACHES if "stored" in told or told["result"].get("url") else _REACHES[:1]
+
+
+def payload(
+    code: bytes | None,
+    noted: Mapping[str, str],
+    more: Sequence[str] = (),
+    told: Mapping[str, Any] | None = None,
+) -> bytes:
+    """What travels: the snapshot, what it is called with, and our own modules that run it, with ``more`` of them.
+
+    ``told`` is said to the job beside it, for example where the snapshot lies that does not travel itself.
+    """
     import zipfile
 
     import cloudpickle
 
     base = Path(__file__).parent.parent
     entries = {
-        "code.zip": code,
+        **({} if code is None else {"code.zip": code}),
         "job.json": json.dumps(
             {
                 "args": json.loads(noted.get(names.ARGS, "{}")),
                 "data": json.loads(noted.get(names.DATA, "{}")),
                 "packages": json.loads(noted.get(names.PACKAGES, "[]")),
                 "annotations": {key: value for key, value in noted.items() if key not in _OWN},
+                **(told or {}),
             },
             sort_keys=True,
         ).encode(),
@@ -157,8 +243,10 @@ def payload(code: bytes, noted: Mapping[str, str], more: Sequence[str] = ()) -> 
     return buffer.getvalue()
 
 
-def _too_large(code: bytes, size: int) -> Unfit:
+def _too_large(code: bytes, noted: Mapping[str, str], more: str = "") -> Unfit:
     import zipfile
+
+    size = len(payload(code, noted)) * 4 // 3
 
     with zipfile.ZipFile(io.BytesIO(code)) as archive:
         largest = sorted(archive.infolist(), key=lambda entry: -entry.compress_size)[:3]
@@ -166,12 +254,15 @@ def _too_large(code: bytes, size: int) -> Unfit:
     return Unfit(
         f"The code is {size / 1000:.0f} kB as text, and a resource holds {LIMIT / 1000:.0f} kB",
         where=Where(object=largest[0].filename if largest else None),
-        hint=f"The largest: {named}. Put data into files that the cluster can read.",
+        hint=f"The largest: {named}. Put data into files that the cluster can read. {more}".rstrip(),
     )
 
 
 def carried(resource: Resource) -> Carried | None:
-    """The snapshot in a resource that ``export`` made; None in any other. Raises Invalid when it is damaged."""
+    """The snapshot in a resource that ``export`` made, or in the store that it names; None in any other.
+
+    Raises Invalid when it is damaged, Conflict where it lies in a store that is not the profile's.
+    """
     import zipfile
 
     if resource.kind != "TrainJob":
@@ -184,7 +275,11 @@ def carried(resource: Resource) -> Carried | None:
         payload = base64.b64decode("".join(args[1:]), validate=True)
         with zipfile.ZipFile(io.BytesIO(payload)) as archive:
             facts = json.loads(archive.read("job.json"))
-            code = archive.read("code.zip")
+            code = None if "stored" in facts else archive.read("code.zip")
+        if code is None:
+            from jupyter_ext.training import kube_depot
+
+            code = kube_depot.code(facts["stored"])
         with zipfile.ZipFile(io.BytesIO(code)) as archive:
             json.loads(archive.read(FACTS))
     except (binascii.Error, zipfile.BadZipFile, KeyError, ValueError, TypeError) as error:
@@ -196,9 +291,23 @@ def carried(resource: Resource) -> Carried | None:
     return Carried(code, facts["annotations"])
 
 
+def without_store(resource: Resource) -> Resource:
+    """A resource that a cluster had, without what opened a store to it: where it goes now, that is found anew."""
+    from jupyter_ext.training.depot import VARIABLE
+
+    noted = {key: text for key, text in resource.annotations.items() if key not in _OF_THE_STORE}
+    trainer = dict(resource.spec.get("trainer") or {})
+    kept = [each for each in trainer.pop("env", ()) if not str(each.get("name")).startswith(VARIABLE)]
+    if kept:
+        trainer["env"] = kept
+    return resource.with_(annotations=noted, spec={**resource.spec, "trainer": trainer})
+
+
 def asked(cluster: LocalCluster, resource: Resource) -> dict[str, Any]:
     """What ``train`` was asked for, under the names of its keywords; the code as source or path where it has one."""
+    from jupyter_ext.cluster.phases import QUEUE
     from jupyter_ext.registry.made import ANNOTATION
+    from jupyter_ext.training.queueing import PRIORITY
 
     noted, spec = resource.annotations, resource.spec
     trainer = spec.get("trainer") or {}
@@ -213,6 +322,8 @@ def asked(cluster: LocalCluster, resource: Resource) -> dict[str, Any]:
         "packages": json.loads(noted.get(names.PACKAGES, "[]")),
         "env": {each["name"]: each.get("value", "") for each in trainer.get("env") or []},
         "restarts": int(noted.get(names.RESTARTS, 0)),
+        "queue": resource.labels.get(QUEUE),
+        "priority": resource.labels.get(PRIORITY),
         "deadline": spec.get("activeDeadlineSeconds"),
         "register": json.loads(noted.get(ANNOTATION, "null")),
         "checkpoint": {"True": True}.get(noted.get(names.CHECKPOINT, ""), noted.get(names.CHECKPOINT)),

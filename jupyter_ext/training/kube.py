@@ -1,6 +1,7 @@
 """Training jobs on a Kubernetes cluster: the same call makes a TrainJob there, and the same handle follows it.
 
-Kubeflow Trainer runs it; the code travels inside the resource, as in an export.
+Kubeflow Trainer runs it; the code travels inside the resource, as in an export, or where that is too small through the
+profile's store.
 """
 
 from __future__ import annotations
@@ -8,12 +9,13 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from jupyter_ext.cluster.kube import handle
 from jupyter_ext.cluster.kube.work import IMAGE
 from jupyter_ext.cluster.resource import Resource
-from jupyter_ext.errors import Conflict
+from jupyter_ext.errors import Conflict, KubeflowError
 from jupyter_ext.training import spec as names
 from jupyter_ext.training.handle import Job, JobFailed
 from jupyter_ext.training.runtime import runtime_of
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
     from jupyter_ext.cluster.kube import KubeCluster
     from jupyter_ext.cluster.kube.pods import Pod
     from jupyter_ext.cluster.local import LocalCluster
+    from jupyter_ext.training.kube_depot import Depot
 
 _STATES: Final = {"Pending": "PENDING", "Running": "RUNNING", "Succeeded": "SUCCEEDED", "Failed": "FAILED"}
 
@@ -35,22 +38,25 @@ def place() -> KubeCluster | None:
 
 def start(cluster: KubeCluster, here: LocalCluster, resource: Resource) -> Job:
     """Create the job there. Raises Unfit for what only this machine can do, and what the API server refuses."""
-    from jupyter_ext.training import kube_runtime
+    from jupyter_ext.training import kube_depot, kube_runtime
 
-    asked = described(here, resource)
+    depot = kube_depot.of(cluster) if names.CODE in resource.annotations else None
+    asked = described(here, resource, depot)
+    if depot is not None:
+        depot.keep(here.blobs, asked)
     asked.spec["runtimeRef"] = kube_runtime.reference(cluster, asked.spec.get("runtimeRef") or {})
     return KubeJob(cluster.create(asked).name, cluster)
 
 
-def described(here: LocalCluster, resource: Resource) -> Resource:
-    """The job as a cluster takes it, its code inside; nothing is asked of the cluster. Raises Unfit, Invalid."""
+def described(here: LocalCluster, resource: Resource, depot: Depot | None = None) -> Resource:
+    """The job as a cluster takes it, its code inside or named; nothing is asked of anybody. Raises Unfit, Invalid."""
     from jupyter_ext.training import exporting
     from jupyter_ext.training.validation import validate
 
     _require(resource)
-    document = exporting.document(here, resource)
+    document = exporting.document(here, resource, depot)
     asked_for = resource.spec.get("runtimeRef") or {}
-    if asked_for.get("name") != runtime_of("plain"):  # which is no runtime of a cluster; the export has one
+    if asked_for.get("name") not in {runtime_of(each) for each in exporting.WITHOUT_RUNTIME}:
         document["spec"]["runtimeRef"] = dict(asked_for)
     suspend = {"suspend": True} if resource.spec.get("suspend") else {}
     document["spec"] = {**document["spec"], **suspend}
@@ -136,14 +142,36 @@ class KubeJob(handle.Suspending, Job):
     # Follow and steer
 
     def result(self, timeout: float | None = None) -> Any:
-        """Wait, and give what rank 0 returned: numbers, texts, lists and dictionaries, 4 kB of them.
+        """Wait, and give what rank 0 returned: 4 kB of JSON come with its pod, anything else by the profile's store.
 
         Raises JobFailed, and Conflict for a value that did not come back.
         """
+        from jupyter_ext.training import depot, kube_depot
+
         resource = self.wait(timeout).resource
         if resource.phase != "SUCCEEDED":
             raise self._failure(resource)
-        return returned(self._remote.pods(self.kind, self.name), self.name)
+        found = self._remote.pods(self.kind, self.name)
+        words = last_words(found, self.name)
+        if words.startswith(depot.STORED):
+            return kube_depot.result(self._remote, resource, words)
+        if words.startswith(depot.LOST):
+            raise kube_depot.lost(words, self.name)
+        return returned(found, self.name)
+
+    def delete(self) -> None:
+        """Remove it, and with it its pods, their logs, and what it left in the profile's store, as far as that answers."""
+        from jupyter_ext.training import depot, kube_depot
+
+        resource = self.resource
+        words = ""
+        if names.RESULT in resource.annotations:
+            with suppress(KubeflowError):
+                words = last_words(self._remote.pods(self.kind, self.name), self.name)
+        super().delete()
+        if words.startswith(depot.STORED):
+            with suppress(KubeflowError):
+                kube_depot.remove(self._remote, resource)
 
     def _failure(self, resource: Resource) -> JobFailed:
         hint = "See job.logs()." if resource.phase == "FAILED" else "Resume it with job.resume()."
@@ -181,18 +209,24 @@ def _rank(number: int, pod: Pod) -> dict[str, Any]:
 
 
 def returned(pods: list[Pod], name: str) -> Any:
-    """What rank 0 left with its pod; None for nothing. Raises Conflict where there is a value that could not come."""
+    """What rank 0 left with its pod as JSON; None for nothing. Raises Conflict where its pod is gone."""
     from jupyter_ext.training.outside import RETURNED
 
+    words = last_words(pods, name)
+    if words.startswith(RETURNED):
+        with suppress(ValueError):
+            return json.loads(words.removeprefix(RETURNED))
+    return None
+
+
+def last_words(pods: list[Pod], name: str) -> str:
+    """What rank 0 left with its pod for programs; empty for nothing. Raises Conflict where its pod is gone."""
     first = next((pod for pod in pods if not pod.rank), None)
     if first is None:
         hint = "Its pods were removed; what it printed went with them."
         raise Conflict(f"What {name} returned is no longer known", hint=hint)
     for row in (first.thing.get("status") or {}).get("containerStatuses") or ():
         words = str(((row.get("state") or {}).get("terminated") or {}).get("message") or "")
-        if words.startswith(RETURNED):
-            try:
-                return json.loads(words.removeprefix(RETURNED))
-            except ValueError:
-                break
-    return None
+        if words.startswith("jupyter-kubeflow/"):
+            return words
+    return ""

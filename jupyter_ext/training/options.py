@@ -61,6 +61,8 @@ OPTIONS: tuple[Option, ...] = (
     Option(("--memory",), {"metavar": "AMOUNT", "help": "memory of each node, for example 4Gi"}),
     Option(("--gpu",), {"metavar": "COUNT", "help": "GPUs of each node"}),
     Option(("--deadline",), {"type": seconds, "metavar": "TIME", "help": "stop it after this, for example 90 or 2h"}),
+    Option(("--queue",), {"metavar": "NAME", "help": "a queue of Kueue, on a cluster that has it"}),
+    Option(("--priority",), {"metavar": "NAME", "help": "its priority in the queue"}),
     Option(("--restarts",), {"type": count, "metavar": "N", "help": "start it again so often when it fails"}),
     Option(
         ("--checkpoint",),
@@ -115,6 +117,8 @@ def given(args: Any, *, typed: bool) -> dict[str, Any]:
         "resources": resources(args),
         "deadline": args.deadline,
         "restarts": args.restarts,
+        "queue": args.queue,
+        "priority": args.priority,
         "checkpoint": args.checkpoint,
         "register": args.register,
     }

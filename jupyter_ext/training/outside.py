@@ -11,6 +11,7 @@ import signal
 import subprocess
 import sys
 import traceback
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
@@ -23,6 +24,10 @@ LAST_WORDS: Final = Path("/dev/termination-log")
 """Kubernetes keeps the last 4096 bytes of it with the pod's status, after the process and its log are gone."""
 RETURNED: Final = "jupyter-kubeflow/returned "
 """Before what rank 0 returned, as JSON."""
+ENDED: Final = "jupyter-kubeflow/ended "
+"""The last line of a trial that went well, before its metrics as JSON: the cluster takes seconds to tell that its pod has ended."""
+_TRIAL: Final = "JUPYTER_KUBEFLOW_TRIAL"
+_FRAMEWORK: Final = "jupyter-kubeflow.org/framework"
 _MOST_WORDS: Final = 4000
 # Those of PET_* come from Kubeflow Trainer's runtimes, and count where nobody starts torchrun.
 _RANKS: Final = {
@@ -44,10 +49,12 @@ def main(folder: str) -> None:
             os.environ.setdefault(name, found)
     if os.getpid() == 1:  # the first process of a container is not ended by a signal that it does not handle
         signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+    keys = _keys(job)
     if job["packages"]:
         _install(job["packages"])
     sys.path.append(str(base / "spare"))
 
+    import io
     import zipfile
 
     from jupyter_ext.training import rank
@@ -62,7 +69,11 @@ def main(folder: str) -> None:
         from jupyter_ext.training.frameworks import coordinator
 
         coordinator.install()
-    zipfile.ZipFile(base / "code.zip").extractall(base / "code")
+    if job.get("annotations", {}).get(_FRAMEWORK) == "tensorflow":
+        from jupyter_ext.training.frameworks import tf_config
+
+        tf_config.install()
+    zipfile.ZipFile(io.BytesIO(_code(base, job, keys))).extractall(base / "code")
     snapshot = None
     try:
         snapshot = Snapshot(base / "code")
@@ -76,7 +87,38 @@ def main(folder: str) -> None:
         leave(_failed(described))
         os._exit(1) if threads_hang() else sys.exit(1)
     if os.environ.get("RANK", "0") == "0":
-        _say(value)
+        _say(value, job, keys, base)
+
+
+def _keys(job: Mapping[str, Any]) -> dict[str, str]:
+    """What opens the profile's store, where the job has something there."""
+    if "stored" not in job and "result" not in job:
+        return {}
+    from jupyter_ext.training import depot
+
+    return depot.taken()
+
+
+def _code(base: Path, job: Mapping[str, Any], keys: Mapping[str, str]) -> bytes:
+    """The snapshot: it came with the job, or lies in the store. Ends the process where it cannot be had."""
+    if "stored" not in job:
+        return (base / "code.zip").read_bytes()
+    from jupyter_ext.training import depot
+
+    try:
+        return depot.Depot(job["stored"]["url"], keys).code(job["stored"])
+    except depot.Failed as error:
+        _give_up(f"The code cannot be had: {error}")
+        raise
+
+
+def _give_up(why: str) -> None:
+    """End the process, and say why in its log and its pod's status."""
+    words = f"Rank {os.environ.get('RANK', '0')} failed: {why}"
+    sys.stderr.write(f"{words}\n")
+    sys.stderr.flush()
+    leave(words[: _MOST_WORDS // 4])
+    os._exit(1) if threads_hang() else sys.exit(1)
 
 
 def tuned() -> dict[str, Any]:
@@ -95,20 +137,52 @@ def _text(choice: Any) -> str:
     return repr(choice) if isinstance(choice, float) else str(choice)
 
 
-def _say(value: Any) -> None:
+def _say(value: Any, job: Mapping[str, Any], keys: Mapping[str, str], base: Path) -> None:
     """Print what was returned: there is no notebook to bring it to. A trial's is what its objective is read from."""
     objective = os.environ.get(OBJECTIVE)
-    if value is None:
-        return
-    if not objective:
-        leave(said(value))
+    if objective:
+        _measured(value, objective)
+    elif value is not None:
+        leave(_words(value, job.get("result"), keys, base))
         print(repr(value)[:10_000])  # noqa: T201
-        return
-    given = value if isinstance(value, dict) else {objective: value}
+
+
+def _measured(value: Any, objective: str) -> None:
+    """Print the metrics of a trial."""
+    given = {} if value is None else value if isinstance(value, dict) else {objective: value}
     numbers = {str(name): float(number) for name, number in given.items() if name != "model"}
-    leave(said(numbers))
+    words = said(numbers)
+    if value is not None:
+        leave(words)
     for name, number in numbers.items():
         print(f"{name}={number!r}", flush=True)  # noqa: T201
+    if words and os.environ.get(_TRIAL) and os.environ.get("WORLD_SIZE", "1") == "1":
+        print(f"{ENDED}{words.removeprefix(RETURNED)}", flush=True)  # noqa: T201
+
+
+def _words(value: Any, told: Mapping[str, Any] | None, keys: Mapping[str, str], base: Path) -> str:
+    """What is left with the pod of a result; one that JSON cannot give back as it was goes to the store, where there is one."""
+    words = said(value)
+    if told is None or (words and (_is_plain(value) or not told.get("url"))):
+        return words
+    from jupyter_ext.training import depot
+
+    try:
+        return depot.left(value, told, keys, base)
+    except depot.Failed as error:
+        if not words:
+            # The work is done, but who waits for the result would get nothing and believe that it was that.
+            _give_up(f"Its result could not be stored: {error}")
+        return words
+
+
+def _is_plain(value: Any) -> bool:
+    """Whether JSON gives it back with the same types."""
+    if type(value) is list:
+        return all(map(_is_plain, value))
+    if type(value) is dict:
+        return all(type(key) is str and _is_plain(each) for key, each in value.items())
+    return type(value) in {str, int, float, bool, type(None)}
 
 
 def said(value: Any) -> str:

@@ -19,7 +19,7 @@ Spec = Mapping[str, Any]
 
 KEYWORDS = (
     "framework", "runtime", "name", "nodes", "procs", "resources", "packages", "args", "env", "data", "checkpoint",
-    "deadline", "restarts", "register",
+    "deadline", "restarts", "queue", "priority", "register",
 )  # fmt: skip
 DEFAULTS: dict[str, Any] = {"framework": "torch", "nodes": 1, "procs": 1, "restarts": 0}
 

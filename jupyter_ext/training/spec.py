@@ -27,6 +27,12 @@ FOLDER: Final = PREFIX + "folder"
 INSIDE: Final = PREFIX + "inside"
 CREATOR: Final = PREFIX + "creator"
 OWNER: Final = PREFIX + "owner"
+STORED: Final = PREFIX + "stored"
+"""Where in a store the code of a cluster's job lies, if it is too large for the resource."""
+RESULT: Final = PREFIX + "result"
+"""The folder of a store for what rank 0 of a cluster's job returns, if that is too large for a pod's status."""
+DEPOT: Final = PREFIX + "depot"
+"""How the trials of an experiment reach the store, as JSON."""
 
 FRAMEWORKS: Final = ("plain", "torch", "tensorflow", "xgboost", "jax", "deepspeed")
 

@@ -14,7 +14,7 @@ from jupyter_ext.cluster.local.devices import UNIT, Request
 from jupyter_ext.cluster.resource import Resource, make_name, valid_name
 from jupyter_ext.errors import Conflict, Invalid, KubeflowError, Where
 from jupyter_ext.registry.made import for_annotation
-from jupyter_ext.training import manifest
+from jupyter_ext.training import manifest, queueing
 from jupyter_ext.training import spec as names
 from jupyter_ext.training.arguments import places, require_fit, split
 from jupyter_ext.training.containers import images, renamed
@@ -24,6 +24,7 @@ from jupyter_ext.training.nesting import begun_before, belonging, host_of
 from jupyter_ext.training.runtime import framework_of
 
 if TYPE_CHECKING:
+    from jupyter_ext.cluster.kube import KubeCluster
     from jupyter_ext.cluster.local import LocalCluster
     from jupyter_ext.training.snapshot import Code
     from jupyter_ext.training.spec import JobSpec
@@ -58,6 +59,8 @@ def train(
     wait: bool = False,
     runtime: str | None = None,
     labels: Mapping[str, str] | None = None,
+    queue: str | None = None,
+    priority: str | None = None,
     function: str | None = None,
     namespace: Mapping[str, Any] | None = None,
     cell: int | str | None = None,
@@ -70,7 +73,8 @@ def train(
     is called. ``nodes`` may be ``"1:4"`` for a job whose nodes come and go. ``resources`` (cpu, memory, gpu) are
     those of each node. ``data`` names files, folders or URIs: a function gets those it has a parameter for. With
     ``checkpoint`` a killed job goes on by itself; ``deadline`` is in seconds. ``roles`` counts the nodes of a
-    TensorFlow job that are not all workers: ``{"chief": 1, "worker": 2, "ps": 1, "evaluator": 1}``. ``register``: the
+    TensorFlow job that are not all workers: ``{"chief": 1, "worker": 2, "ps": 1, "evaluator": 1}``. ``queue`` is one of
+    Kueue's in the namespace of a cluster, ``priority`` one of its priority classes. ``register``: the
     name of a model (or a mapping with ``model``, ``alias``, …) as which what rank 0 returns is registered, or else the
     last checkpoint.
     Raises Invalid, Unfit and Unavailable for all that can be known to be wrong before it starts.
@@ -106,8 +110,10 @@ def train(
     noted = {names.ORIGIN: str(code.origin)} if code.origin else {}
     if register is not None:
         noted |= for_annotation(register)
-    resource = manifest.trainjob(made, options, labels=labels or {}, annotations=noted)
+    queued = queueing.labelled(queue, priority)
+    resource = manifest.trainjob(made, options, labels={**(labels or {}), **queued}, annotations=noted)
     try:
+        queueing.require(_kube_place() if queued else None, queued)
         job = _start_where_it_goes(cluster, resource)
     except KubeflowError as error:
         raise renamed(error, _KEYWORDS) from error
@@ -130,6 +136,8 @@ def examine(
     roles: Mapping[str, int] | None = None,
     deadline: int | None = None,
     restarts: int = 0,
+    queue: str | None = None,
+    priority: str | None = None,
     register: str | Mapping[str, Any] | None = None,
 ) -> None:
     """Raise the first thing that ``train`` would refuse which is not about the code; nothing is made."""
@@ -158,8 +166,10 @@ def examine(
     if name and cluster.store.find("TrainJob", name) is not None:
         what = f"TrainJob {name} exists already"
         raise Conflict(what, where=Where(field="name"), hint="Choose another name.")
-    resource = manifest.trainjob(made, options, labels={}, annotations={})
+    queued = queueing.labelled(queue, priority)
+    resource = manifest.trainjob(made, options, labels=queued, annotations={})
     try:
+        queueing.require(_kube_place() if queued else None, queued)
         _require(cluster, resource.with_(uid="unknown"))
     except KubeflowError as error:
         raise renamed(error, _KEYWORDS) from error
@@ -289,6 +299,7 @@ def _taken(cluster: LocalCluster, resource: Resource) -> Resource:
     carried = exporting.carried(resource)
     if carried is not None:
         noted = {names.CODE: cluster.blobs.put_bytes(carried.code), names.ENTRY: resource.name}
+        resource = exporting.without_store(resource)
         return resource.with_(annotations={**carried.annotations, **resource.annotations, **noted})
     if digest := resource.annotations.get(names.CODE):
         cluster.blobs.path(digest)
@@ -318,11 +329,17 @@ def request_of(job: JobSpec) -> Request:
     return Request(cpu, (job.memory or 0) * job.nodes, job.gpus * job.nodes)
 
 
+def _kube_place() -> KubeCluster | None:
+    from jupyter_ext.training import kube
+
+    return kube.place()
+
+
 def _start_where_it_goes(cluster: LocalCluster, resource: Resource) -> Job:
     """On the Kubernetes cluster that was chosen, or that this pod is in and that can; else here."""
     from jupyter_ext.training import kube
 
-    if resource.kind == "TrainJob" and (place := kube.place()) is not None:
+    if resource.kind == "TrainJob" and (place := _kube_place()) is not None:
         return kube.start(place, cluster, resource)
     return _start(cluster, resource)
 

@@ -28,8 +28,9 @@ def to_katib(space: Space) -> list[dict[str, Any]]:
             feasible = {"min": number_text(parameter.low), "max": number_text(parameter.high)}
             if parameter.step is not None:
                 feasible["step"] = number_text(parameter.step)
-            if parameter.distribution != "uniform":
-                feasible["distribution"] = parameter.distribution
+            feasible["distribution"] = (
+                parameter.distribution
+            )  # without it the Kubeflow SDK reads none of the others
         else:
             feasible["list"] = [parameter.text(choice) for choice in parameter.choices]
         listed.append({"name": name, "parameterType": parameter.kind, "feasibleSpace": feasible})

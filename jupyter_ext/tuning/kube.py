@@ -17,10 +17,11 @@ from jupyter_ext.cluster.kube.handle import INSIDE, refused
 from jupyter_ext.cluster.kube.handle import place as place_of
 from jupyter_ext.cluster.resource import KINDS, Resource
 from jupyter_ext.errors import Invalid, Unavailable, Unfit, Where
-from jupyter_ext.training.spec import PREFIX
+from jupyter_ext.training.spec import DEPOT, PREFIX
 
 if TYPE_CHECKING:
     from jupyter_ext.cluster.kube import KubeCluster
+    from jupyter_ext.training.kube_depot import Depot
     from jupyter_ext.tuning.spec import Plan
 
 CHOICE: Final = "JUPYTER_KUBEFLOW_TUNING"
@@ -155,8 +156,8 @@ def framework(what: Any, asked: str | None, there: There | None) -> str | None:
     return asked
 
 
-def check(plan: Plan, here: Any) -> None:
-    """Raise what creating a trial's TrainJob would raise, as far as it is known here: its code, its options."""
+def check(plan: Plan, here: Any, depot: Depot | None) -> Resource:
+    """A first trial's TrainJob; raises what creating it would raise, as far as it is known here: its code, its options."""
     from jupyter_ext.tuning.kube_trials import described
 
     if plan.template.kind != "job" or plan.template.manifest.get("kind") != "TrainJob":
@@ -168,4 +169,12 @@ def check(plan: Plan, here: Any) -> None:
             hint="Make it a TrainJob. Or run it here: kf.cluster.use('local').",
         )
     values = {name: parameter.at(0.5) for name, parameter in plan.space.items()}
-    described(plan, here, f"{plan.name}-0", values)
+    return described(plan, here, f"{plan.name}-0", values, depot)
+
+
+def deposited(resource: Resource, plan: Plan, here: Any, depot: Depot) -> Resource:
+    """The experiment, once the code of its trials is in the store where it has to be; it notes how they reach it."""
+    first = check(plan, here, depot)
+    depot.keep(here.blobs, first)
+    own = depot.for_trials(here.blobs, first)
+    return resource.with_(annotations={**resource.annotations, DEPOT: own.noted()})

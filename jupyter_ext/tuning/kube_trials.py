@@ -7,6 +7,7 @@ the pod's status. The jobs have labels with their experiment and trial, by which
 from __future__ import annotations
 
 import contextlib
+import json
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -15,8 +16,9 @@ from typing import TYPE_CHECKING, Any, Final
 from jupyter_ext.cluster.phases import STOPPED
 from jupyter_ext.cluster.resource import Resource, now
 from jupyter_ext.errors import Conflict, Gone, KubeflowError, NotFound
-from jupyter_ext.training.outside import OBJECTIVE
-from jupyter_ext.training.spec import PREFIX
+from jupyter_ext.training import kube_depot
+from jupyter_ext.training.outside import ENDED, OBJECTIVE
+from jupyter_ext.training.spec import DEPOT, PREFIX
 from jupyter_ext.tuning.folder import KATIB_TRIAL, TRIAL
 from jupyter_ext.tuning.jobs import Children, job_of
 from jupyter_ext.tuning.kube import opened
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
     from jupyter_ext.cluster.kube.pods import Pod
     from jupyter_ext.cluster.local import LocalCluster
     from jupyter_ext.cluster.local.metrics import Point
+    from jupyter_ext.training.kube_depot import Depot
     from jupyter_ext.tuning.folder import Folder
     from jupyter_ext.tuning.space import Value
     from jupyter_ext.tuning.spec import Plan
@@ -42,11 +45,13 @@ _PAUSES: Final = (1.0, 30.0)
 _WHY_SECONDS: Final = 15.0
 
 
-def described(plan: Plan, here: LocalCluster, name: str, values: Mapping[str, Value]) -> Resource:
-    """The TrainJob of one trial, its code inside; nothing is asked of the cluster. Raises Unfit, Invalid."""
+def described(
+    plan: Plan, here: LocalCluster, name: str, values: Mapping[str, Value], depot: Depot | None
+) -> Resource:
+    """The TrainJob of one trial, its code inside or named; nothing is asked of anybody. Raises Unfit, Invalid."""
     from jupyter_ext.training import kube
 
-    found = kube.described(here, job_of(plan, name, values, ""))
+    found = kube.described(here, job_of(plan, name, values, ""), depot)
     trainer = dict(found.spec.get("trainer") or {})
     told = {TRIAL: name, KATIB_TRIAL: name}
     if plan.template.code:
@@ -74,7 +79,10 @@ class KubeTrials(Children):
         self._readers: dict[int, _Reader] = {}
         self._over: dict[int, float] = {}
         self._runtimes: dict[str, dict[str, Any]] = {}
+        self._depot = kube_depot.read(resource.annotations.get(DEPOT))
         self._asked_why = 0.0
+        self._given_up: set[int] = set()
+        self._begun = 0
 
     def warm(self) -> None:
         """Begin to watch."""
@@ -93,6 +101,7 @@ class KubeTrials(Children):
         there = self._there(entry)
         if there is None:
             return False
+        self._begun = max(self._begun, entry.number + 1)
         self._cluster.metrics.forget(entry.uid)  # its log is read again from the start
         self._running[entry.number] = (entry, KIND, entry.name)
         self._jobs.note(there)
@@ -107,7 +116,9 @@ class KubeTrials(Children):
         return found if found.labels.get(TRIAL_LABEL) == entry.uid else None
 
     def _create(self, entry: Entry) -> tuple[str, str]:
-        asked = described(self._plan, self._cluster, entry.name, entry.suggestion.values)
+        self._begun = max(self._begun, entry.number + 1)
+        values = entry.suggestion.values
+        asked = described(self._plan, self._cluster, entry.name, values, self._depot)
         asked.spec["runtimeRef"] = self._runtime(asked.spec.get("runtimeRef") or {})
         labels = {**asked.labels, EXPERIMENT_LABEL: self._experiment.name, **self._labels}
         try:
@@ -135,6 +146,10 @@ class KubeTrials(Children):
         """Trials whose jobs have ended since the last look, and whose logs are read."""
         found, self._failed = self._failed, []
         for number, (entry, _, name) in list(self._running.items()):
+            if number in self._given_up:  # its pod ends without anybody waiting for that
+                del self._running[number]
+                found.append(Ended(number, "PRUNED", entry.stopped))
+                continue
             job = self._jobs.get(name)
             if job is None:
                 if self._jobs.is_gone(name):
@@ -146,8 +161,20 @@ class KubeTrials(Children):
             if job.finished and self._is_read(number):
                 del self._running[number]
                 found.append(self._ended(entry, job))
+            elif (metrics := self._said(number)) is not None:
+                del self._running[number]
+                found.append(Ended(number, "SUCCEEDED", "", metrics))
         self._say_why()
         return found
+
+    def _said(self, number: int) -> dict[str, float] | None:
+        """The metrics of a trial whose log says that it has ended, where another waits for its place.
+
+        Its job tells that seconds later. Of the last trials that is awaited: then all jobs are over with the experiment.
+        """
+        most, reader = self._plan.max_trials, self._readers.get(number)
+        is_last = most is not None and self._begun >= most
+        return None if reader is None or is_last else reader.ended
 
     def _read_log(self, entry: Entry) -> None:
         if entry.number not in self._readers:
@@ -199,19 +226,26 @@ class KubeTrials(Children):
 
     def ask_to_stop(self, entry: Entry) -> None:
         """End its pods; what it has said until now counts."""
-        self.kill(entry.number)
+        if self._suspended(entry.number):
+            self._given_up.add(entry.number)
 
     def kill(self, number: int) -> None:
         """End its pods. The job stays, suspended, and tells what it was."""
+        self._suspended(number)
+
+    def _suspended(self, number: int) -> bool:
+        """Whether the cluster was told to."""
         if number not in self._running:
-            return
+            return False
         change = {"spec": {"suspend": True}, "metadata": {"annotations": {STOPPED: now()}}}
         try:
             self._remote.patch(KIND, self._running[number][2], change)
         except NotFound:
-            return
+            return False
         except KubeflowError as error:
             print(f"{self._running[number][2]} could not be stopped: {error}", flush=True)  # noqa: T201 - into the workload's log
+            return False
+        return True
 
     def forget(self, number: int) -> None:
         """What becomes of it is of no interest."""
@@ -316,6 +350,8 @@ class _Reader(threading.Thread):
         self._cluster, self._name, self._is_over = cluster, name, is_over
         self._parser = Parser(0)
         self._points: list[Point] = []
+        self.ended: dict[str, float] | None = None
+        """What the trial's last line says, once that is read."""
         self._pods: list[Pod] = []
         self._end = threading.Event()
 
@@ -339,7 +375,10 @@ class _Reader(threading.Thread):
         )  # fmt: skip
         try:
             for line in lines:
-                self._points += self._parser.feed(line, time.time())
+                if line.startswith(ENDED):
+                    self.ended = _numbers(line.removeprefix(ENDED))
+                else:
+                    self._points += self._parser.feed(line, time.time())
         except NotFound:
             pass  # its pods have gone
         except KubeflowError as error:
@@ -351,6 +390,17 @@ class _Reader(threading.Thread):
         if not any(pod.has_begun for pod in self._pods):
             self._pods = [pod for pod in self._cluster.pods(KIND, self._name) if not pod.rank][:1]
         return self._pods
+
+
+def _numbers(text: str) -> dict[str, float] | None:
+    """The metrics in a trial's last line; None where somebody else wrote it."""
+    from jupyter_ext.tuning.call import measured
+
+    try:
+        found: dict[str, float] = measured(dict(json.loads(text)))["metrics"]
+    except (ValueError, TypeError):
+        return None
+    return found
 
 
 def remove(cluster: KubeCluster, uid: str) -> None:

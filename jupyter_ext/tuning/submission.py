@@ -14,7 +14,7 @@ from jupyter_ext.cluster.local.devices import Request
 from jupyter_ext.cluster.local.processes import is_running
 from jupyter_ext.cluster.resource import KINDS, Resource, make_name, valid_name
 from jupyter_ext.errors import Conflict, Invalid, Where
-from jupyter_ext.training.spec import CODE, CREATOR, INSIDE
+from jupyter_ext.training.spec import CODE, CREATOR, DEPOT, INSIDE
 from jupyter_ext.training.submission import belonging
 from jupyter_ext.tuning import catalogue, katib, kube, objective, spec, stopping
 from jupyter_ext.tuning.commands import ONE_CPU
@@ -23,6 +23,7 @@ from jupyter_ext.tuning.spec import CHOICES, LONGEST_NAME, SEED, Plan
 
 if TYPE_CHECKING:
     from jupyter_ext.cluster.local import LocalCluster
+    from jupyter_ext.training.kube_depot import Depot
     from jupyter_ext.tuning.handle import Experiment
     from jupyter_ext.tuning.kube import There
 
@@ -89,8 +90,12 @@ def _started(cluster: LocalCluster, resource: Resource, there: There | None) -> 
         from jupyter_ext.tuning import kube_experiment
 
         return kube_experiment.start(there.cluster, cluster, resource)
-    placed = resource if there is None else _placed(resource, there)
-    return Experiment(_start(cluster, placed).name, cluster)
+    if there is None:
+        return Experiment(_start(cluster, resource).name, cluster)
+    from jupyter_ext.training import kube_depot
+
+    depot = kube_depot.of(there.cluster)
+    return Experiment(_start(cluster, _placed(resource, there), depot).name, cluster)
 
 
 def build(
@@ -230,7 +235,11 @@ def check(resource: Resource) -> Plan | None:
     """Everything that ``submit`` refuses, without starting anything; what was read, but of what Katib reads."""
     there = kube.place()
     if there is None or there.how == kube.TRAINJOBS:
-        return _checked(resource if there is None else _placed(resource, there))
+        if there is None:
+            return _checked(resource)
+        from jupyter_ext.training import kube_depot
+
+        return _checked(_placed(resource, there), kube_depot.of(there.cluster))
     from jupyter_ext.tuning import kube_experiment
 
     kube_experiment.check(there.cluster, discover.current(), resource)
@@ -242,7 +251,7 @@ def _placed(resource: Resource, there: There) -> Resource:
     return resource.with_(annotations={**resource.annotations, **kube.noted(there.cluster)})
 
 
-def _checked(resource: Resource) -> Plan:
+def _checked(resource: Resource, depot: Depot | None = None) -> Plan:
     """What it is, where its trials run on this machine, or where it says that they do."""
     if resource.kind != "Experiment" or resource.api_version != KINDS["Experiment"].api_version:
         raise Invalid(
@@ -260,7 +269,7 @@ def _checked(resource: Resource) -> Plan:
 
         check_run(cluster, plan.template.manifest)
     if kube.PLACE in resource.annotations:
-        kube.check(plan, cluster)
+        kube.check(plan, cluster, depot)
     elif plan.template.kind == "job":
         from jupyter_ext.tuning.jobs import check_template
 
@@ -278,20 +287,23 @@ def submit(resource: Resource) -> Experiment:
     if not _ours(resource):
         spec.check_model(resource)
     annotations = {SEED: str(random.SystemRandom().randrange(1 << 31)), **resource.annotations}
-    annotations.pop(kube.PLACE, None)  # where it goes is decided here, not by whoever wrote it
+    for decided in (kube.PLACE, DEPOT):  # where it goes is decided here, not by whoever wrote it
+        annotations.pop(decided, None)
     status = {"phase": "PENDING", "reason": "Starting."}
     fresh = replace(resource, annotations=annotations, namespace=cluster.namespace, status=status)
     return _started(cluster, fresh, there)
 
 
-def _start(cluster: LocalCluster, resource: Resource) -> Resource:
+def _start(cluster: LocalCluster, resource: Resource, depot: Depot | None = None) -> Resource:
     from jupyter_ext.cluster.local import workload
 
-    _checked(resource)
+    plan = _checked(resource, depot)
     resource = belonging(cluster, resource)
     earlier = _begun_before(cluster, resource)
     if earlier is not None:
         return earlier
+    if depot is not None:
+        resource = kube.deposited(resource, plan, cluster, depot)
     return workload.submit(cluster, resource, CONTROLLER, restart="OnFailure", cwd=Path.cwd(), lost=LOST)
 
 

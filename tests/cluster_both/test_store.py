@@ -7,7 +7,7 @@ import os
 
 import pytest
 
-from jupyter_ext import store
+from jupyter_ext import secrets, store
 from jupyter_ext.cluster import discover
 from jupyter_ext.errors import Forbidden, KubeflowError, NotFound, Unfit
 from tests.store import gateway
@@ -111,6 +111,9 @@ minio:
         }
         assert told["AWS_ENDPOINT_URL"]["value"] == server.endpoint
         assert KEYS["AWS_SECRET_ACCESS_KEY"] not in str(told)
+        secrets.set("mlpipeline-minio-artifact", "accesskey", "of this machine alone")
+        assert place.pod_environment()["env"] == [*told.values()], "pods have what the namespace has"
+        secrets.delete("mlpipeline-minio-artifact")
 
         # What such a pod has: references become values, and the same call finds them.
         secret = {"AWS_ACCESS_KEY_ID": "accesskey", "AWS_SECRET_ACCESS_KEY": "secretkey"}

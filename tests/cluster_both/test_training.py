@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
+import random
 import sys
 
 import pytest
 
 import jupyter_ext as kf
+from jupyter_ext import store
+from jupyter_ext.cluster.kube import handle
 from jupyter_ext.cluster.kube.work import IMAGE
 from jupyter_ext.errors import Conflict, Forbidden, KubeflowError, NotFound, Unfit
 from jupyter_ext.training import JobFailed, train
 from jupyter_ext.training.kube import KubeJob
+from jupyter_ext.training.spec import CODE
+from tests.cluster_both.object_store import BUCKET, KEYS, have_credentials, s3_server
+from tests.cluster_both.own_thread import own_thread
 from tests.waiting import until
 
 pytestmark = [pytest.mark.cluster, pytest.mark.slow, pytest.mark.timeout(900)]
 
 PROGRAM = """\
-import os, socket, sys, time
+import json, os, socket, sys, time
 from jupyter_ext.training.reporting import world
 
 def fit(lr=0.0, wait=0):
@@ -43,8 +49,51 @@ def meet():
             time.sleep(0.2)
     raise TimeoutError("nobody there")
 
+def workers():
+    # As the first above, by the names that TensorFlow is told.
+    told = json.loads(os.environ["TF_CONFIG"])
+    places = [(host, int(port)) for host, _, port in (each.rpartition(":") for each in told["cluster"]["worker"])]
+    server = socket.create_server(("", places[told["task"]["index"]][1]))
+    heard = []
+    for index, place in enumerate(places):
+        for attempt in range(300):
+            try:
+                heard.append(socket.create_connection(place, 5))
+                break
+            except OSError:
+                time.sleep(0.2)
+    for _ in places:
+        server.accept()
+    return {"index": told["task"]["index"], "heard": len(heard)}
+
 def broken():
     raise ValueError("no such column: ärea")
+"""
+NETWORK = """\
+import numpy as np
+import torch
+from jupyter_ext.training.reporting import report, world
+from rows import DATA
+
+def learn(lr=0.1, epochs=2):
+    torch.distributed.init_process_group("gloo")
+    torch.manual_seed(7)
+    torch.set_num_threads(1)
+    rows = torch.from_numpy(np.frombuffer(DATA, "u1").astype("float32").reshape(-1, 8) / 255)
+    mine = rows[world().rank :: world().size]
+    model = torch.nn.parallel.DistributedDataParallel(torch.nn.Linear(8, 1))
+    optimizer = torch.optim.SGD(model.parameters(), lr)
+    for epoch in range(epochs):
+        loss = ((model(mine) - mine.sum(1, keepdim=True)) ** 2).mean()
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        report(step=epoch, loss=loss)
+    torch.distributed.destroy_process_group()
+    return model.module.state_dict()
+
+def unstorable():
+    return (item for item in range(3))
 """
 
 
@@ -58,6 +107,49 @@ def chosen(cluster, trainer, notebook_image, monkeypatch, tmp_path):
     (tmp_path / "fit.py").write_text(PROGRAM)
     yield kf.cluster.use("test", namespace)
     kf.cluster.use()
+
+
+@pytest.fixture
+def stored(cluster, chosen, monkeypatch):
+    """The profile's store: a server that pods reach, and the namespace's Secret with what opens it."""
+    own_thread()
+    for name in [*KEYS, "AWS_ENDPOINT_URL"]:
+        monkeypatch.delenv(name, raising=False)
+    with s3_server() as url:
+        have_credentials(cluster, chosen.namespace, url)
+        monkeypatch.setenv("JUPYTER_KUBEFLOW_STORE", f"s3://{BUCKET}/{chosen.namespace}")
+        yield store.default()
+
+
+def test_large_code_and_tensors_go_through_the_store(chosen, stored, tmp_path):
+    torch = pytest.importorskip("torch")
+    (tmp_path / "rows.py").write_text(f"DATA = {random.Random(7).randbytes(2 << 20)!r}\n")
+    (tmp_path / "network.py").write_text(NETWORK)
+    asked = {"function": "learn", "framework": "torch", "procs": 2, "args": {"lr": 0.05}}
+    job = train("network.py", name="network", **asked)
+    lazy = train("network.py", function="unstorable", framework="plain", name="lazy")  # beside it
+    assert isinstance(job, KubeJob)
+    weights = job.wait(300).result()
+    assert (job.phase, list(weights)) == ("SUCCEEDED", ["weight", "bias"])
+    document = chosen.get("TrainJob", "network").manifest()
+    assert len(str(document)) < 200_000
+    assert KEYS["AWS_SECRET_ACCESS_KEY"] not in str(document)
+    assert "step=1 loss=" in "".join(job.logs())
+    codes = {
+        each.annotations[CODE] for each in (chosen.get("TrainJob", "network"), chosen.get("TrainJob", "lazy"))
+    }
+    assert set(stored.digests()) == codes
+    assert len(stored.names("results")) == 1, "of the first rank alone"
+
+    with pytest.raises(Conflict, match="What lazy returned cannot come back: a generator"):
+        lazy.result(300)
+    job.delete()
+    assert stored.names("results") == []
+
+    kf.cluster.use("local")
+    here = train("network.py", **asked).result(120)
+    assert here.keys() == weights.keys()
+    assert all(torch.equal(here[name], weights[name]) for name in here)
 
 
 def test_a_job_of_two_nodes_from_call_to_result(chosen):
@@ -89,6 +181,13 @@ def test_pods_of_a_job_meet(chosen):
     assert job.result(120) == 42
 
 
+def test_a_job_for_tensorflow_has_workers_that_know_each_other(chosen):
+    with pytest.raises(Unfit, match="roles of a TensorFlow job"):
+        train("fit.py", function="workers", framework="tensorflow", roles={"chief": 1, "ps": 1})
+    job = train("fit.py", function="workers", framework="tensorflow", nodes=2)
+    assert job.result(300) == {"index": 0, "heard": 2}
+
+
 def test_a_function_travels_or_its_python_is_named(chosen):
     """The image's Python may be another one than that of these tests."""
     job = train(lambda x: x + 1, framework="plain", args={"x": 41}, name="function")
@@ -106,15 +205,17 @@ def test_what_fails_says_why(chosen):
     assert 'raise ValueError("no such column' in "".join(job.logs(0))
 
 
-def test_what_waits_says_what_for(chosen, cluster, monkeypatch):
+def test_what_waits_says_what_for(chosen, cluster, monkeypatch, capsys):
     large = train("fit.py", function="fit", framework="plain", name="large", resources={"cpu": 1000})
     monkeypatch.setenv(IMAGE, "docker.io/library/no-such-image:1")
     imageless = train("fit.py", function="fit", framework="plain", name="imageless")
     until(lambda: "no node has room" in large.reason)
     until(lambda: "no-such-image:1 cannot be had" in imageless.reason)
     assert (large.phase, imageless.phase) == ("PENDING", "PENDING")
+    monkeypatch.setattr(handle, "_SAY_SECONDS", 0.1)
     with pytest.raises(TimeoutError, match="no node has room"):
         large.wait(1)
+    assert "TrainJob large waits: node-0: no node has room" in capsys.readouterr().out
     quota = {"metadata": {"name": "team"}, "spec": {"hard": {"requests.cpu": "1"}}}
     cluster.call("POST", f"/api/v1/namespaces/{chosen.namespace}/resourcequotas", quota)
     until(
@@ -143,7 +244,12 @@ def test_a_job_is_suspended_resumed_stopped(chosen):
 
 
 def test_what_only_this_machine_can_do_is_refused_by_name(chosen, tmp_path):
-    for more in ({"nodes": "1:2"}, {"restarts": 2}, {"checkpoint": True}, {"framework": "tensorflow"}):
+    for more in (
+        {"nodes": "1:2"},
+        {"restarts": 2},
+        {"checkpoint": True},
+        {"procs": 2, "framework": "tensorflow"},
+    ):
         with pytest.raises(Unfit) as error:
             train("fit.py", function="fit", **{"framework": "plain", **more})
         assert error.value.where.field == next(iter(more))

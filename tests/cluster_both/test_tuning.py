@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import os
+import random
 import signal
 
 import pytest
 
 import jupyter_ext as kf
+from jupyter_ext import store
 from jupyter_ext.cluster import discover
 from jupyter_ext.cluster.kube.work import IMAGE
 from jupyter_ext.cluster.local import locks, processes, workload
 from jupyter_ext.errors import Unfit
 from jupyter_ext.tuning.kube import CHOICE
+from tests.cluster_both.object_store import BUCKET, KEYS, have_credentials, s3_server
+from tests.cluster_both.own_thread import own_thread
 from tests.waiting import until
 
 pytestmark = [pytest.mark.cluster, pytest.mark.slow, pytest.mark.timeout(900)]
@@ -31,6 +35,17 @@ def fit(lr: float, layers: int = 1, kind: str = "a", wait: float = 0.0):
 
 def broken(lr):
     raise ValueError("not with this learning rate")
+"""
+CURVES = """\
+import time
+from jupyter_ext.training.reporting import report
+from rows import DATA
+
+def attempt(lr: float):
+    is_worst = lr > 0.8
+    for step in range(1, 2000 if is_worst else 5):  # until somebody ends it
+        report(step=step, roc_auc=len(DATA) / (1 << 20) - lr)
+        time.sleep(0.3 * is_worst)
 """
 SPACE = {"lr": "double(0.01,0.1,log)", "layers": "int(1,3)", "kind": "categorical(a,b)"}
 
@@ -79,6 +94,36 @@ def test_an_experiment_of_training_jobs_from_call_to_best(there, here):
     assert kf.tuning.get(found.name).best.name == found.best.name
     found.delete()
     until(lambda: not there.list("TrainJob").items)
+
+
+def test_trials_with_large_code_share_it_and_are_stopped_early(there, here, cluster, monkeypatch, tmp_path):
+    own_thread()
+    for name in [*KEYS, "AWS_ENDPOINT_URL"]:
+        monkeypatch.delenv(name, raising=False)
+    (tmp_path / "rows.py").write_text(f"DATA = {random.Random(7).randbytes(1 << 20)!r}\n")
+    (tmp_path / "attempt.py").write_text(CURVES)
+    space = {"lr": "categorical(0.1, 0.2, 0.3, 0.9)"}
+    asked = {
+        "function": "attempt", "algorithm": "grid", "trials": 4, "parallel": 2,
+        "early_stopping": {"start_step": 2}, "resources": {"cpu": "100m"},
+    }  # fmt: skip
+    with pytest.raises(Unfit, match="JUPYTER_KUBEFLOW_STORE"):
+        kf.tuning.tune("attempt.py", space, "roc_auc:max", **asked)
+    with s3_server() as url:
+        have_credentials(cluster, there.namespace, url)
+        monkeypatch.setenv("JUPYTER_KUBEFLOW_STORE", f"s3://{BUCKET}/{there.namespace}")
+        found = kf.tuning.tune("attempt.py", space, "roc_auc:max", **asked)
+        found.wait(600)
+        assert len(list(store.default().digests())) == 1, "twenty trials would share it, too"
+    assert found.phase == "SUCCEEDED", (found.reason, list(found.logs()), found.trials())
+    assert (found.counts["succeeded"], found.counts["pruned"]) == (3, 1), found.trials()
+    assert (found.best.parameters, found.best.value) == ({"lr": 0.1}, 0.9)
+    points = [len(series["points"]) for series in found.curves()["series"]]
+    assert points[:3] == [4, 4, 4]
+    assert 2 <= points[3] < 1999
+    secret = KEYS["AWS_SECRET_ACCESS_KEY"]
+    assert not [job.name for job in there.list("TrainJob") if secret in str(job.manifest())]
+    assert secret not in str(found.resource.manifest())
 
 
 def test_trials_outlive_their_controller_and_end_with_their_experiment(there, here, tmp_path):

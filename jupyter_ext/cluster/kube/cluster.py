@@ -336,11 +336,13 @@ class KubeCluster:
 
     def why(self, resource: Resource) -> str:
         """Why it waits or failed, from its pods and from what their controllers could not do; empty for nothing."""
-        from jupyter_ext.cluster.kube import why
+        from jupyter_ext.cluster.kube import queue, why
 
         pods = self.pods(resource.kind, resource.name)
         events: Things = []
         if not pods:
+            if queued := queue.why(self, resource):
+                return queued
             events = [
                 thing
                 for thing in self._happened("type=Warning")

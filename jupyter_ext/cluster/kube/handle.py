@@ -27,6 +27,8 @@ __all__ = ["INSIDE", "KubeHandle", "Suspending", "listed", "place", "refused", "
 
 LOOK_SECONDS: Final = 30.0
 """A look now and then even without a change."""
+_SAY_SECONDS: Final = 15.0
+"""After so long who waits is told why."""
 _WAITING: Final = frozenset({"PENDING", "RUNNING", "FAILED"})
 """Phases for which pods and events may know more than the status says."""
 
@@ -109,20 +111,34 @@ class KubeHandle:
         return {"reason": self._why(resource)}
 
     def wait(self, timeout: float | None = None) -> Self:
-        """Wait until it is done or paused, at most ``timeout`` seconds (then raises TimeoutError); return itself."""
+        """Wait until it is done or paused, at most ``timeout`` seconds (then raises TimeoutError); return itself.
+
+        What keeps it from going on is printed, once it does for a while, and when it is something else.
+        """
         self._reached(timeout, lambda resource: resource.resting)
         return self
 
     def _reached(self, timeout: float | None, is_there: Callable[[Resource], bool]) -> Resource:
         """The resource once it is as wanted; raises TimeoutError, and NotFound when it was deleted."""
-        deadline = None if timeout is None else time.monotonic() + timeout
+        begun = time.monotonic()
+        deadline = None if timeout is None else begun + timeout
+        said = ""
         while not is_there(resource := self.resource):
-            most = self._look_seconds
+            if time.monotonic() - begun >= _SAY_SECONDS:
+                said = self._say_why(resource, said)
+            most = self._look_seconds if said else min(self._look_seconds, _SAY_SECONDS)
             left = most if deadline is None else min(deadline - time.monotonic(), most)
             if timeout is not None and left <= 0:
                 raise TimeoutError(f"{self._late(resource, timeout)} {self._why(resource)}".rstrip())
             self._changed(resource, left, is_there)
         return resource
+
+    def _say_why(self, resource: Resource, said: str) -> str:
+        """Print what keeps it, unless that was printed last: a step of a pipeline has it in its log. Gives it."""
+        words = self._remote.why(resource)
+        if words and words != said:
+            print(f"{self.kind} {self.name} waits: {words}", flush=True)  # noqa: T201
+        return words or said
 
     def _changed(self, resource: Resource, seconds: float, is_there: Callable[[Resource], bool]) -> None:
         """Wait until it is as wanted or gone, at most so long."""

@@ -22,7 +22,13 @@ _LETTERS: Final = frozenset("abcdefghijklmnopqrstuvwxyz0123456789-.")
 def read(kind: str, thing: Mapping[str, Any], *, light: bool = False) -> Resource:
     """The resource that an object is, with the phase and the reason that its status tells."""
     resource = Resource.from_dict({"apiVersion": "", "kind": kind, **thing})
-    said = told(kind, resource.status, annotations=resource.annotations, deleted=resource.deleted)
+    said = told(
+        kind,
+        resource.status,
+        annotations=resource.annotations,
+        labels=resource.labels,
+        deleted=resource.deleted,
+    )
     resource = resource.with_(status={**resource.status, **_more(resource, said.phase), **said._asdict()})
     shortened = summary(kind, resource.spec, resource.status) if light else None
     return resource.with_(**decode(shortened)) if shortened else resource
