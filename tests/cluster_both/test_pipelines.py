@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from pathlib import Path
 
 import nbformat
@@ -187,6 +188,17 @@ def test_the_same_in_pods_of_a_real_node(chosen, cluster, notebook_image, tmp_pa
     assert f"loading 3 {run.step('load')['pod']}" in run.logs("load")
     assert "n is 3" in run.logs("right[2]")
     assert run.value("squares") == [1, 4, 9]
+    made = {job["metadata"]["annotations"][UNIT]: job for job in jobs(cluster, run)}
+    # What a step waits for is a result, and not the end of a Job, of which Kubernetes says seconds later.
+    begun = {unit: datetime.fromisoformat(job["metadata"]["creationTimestamp"]) for unit, job in made.items()}
+    ended = {
+        unit: datetime.fromisoformat(job["status"].get("completionTime", "9999-01-01T00:00:00Z"))
+        for unit, job in made.items()
+    }
+    assert any(
+        begun[later] < ended[earlier]
+        for earlier, later in (("load", "left"), ("right[1]", "right[collect]"), ("right[collect]", "join"))
+    )
     monkeypatch.setenv(IMAGE, "docker.io/library/no-such-image:1")
     waiting = kf.pipelines.run(told_story(tmp_path, "60m"))
     until(lambda: "no-such-image:1 cannot be had" in waiting.reason, 600)

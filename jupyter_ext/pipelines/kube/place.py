@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from jupyter_ext.pipelines.model import Pipeline
     from jupyter_ext.store import Store
 
-ACCOUNT: Final = "JUPYTER_KUBEFLOW_SERVICE_ACCOUNT"
 CLAIM: Final = "JUPYTER_KUBEFLOW_STORE_CLAIM"
 """The PersistentVolumeClaim that pods mount where the store is a folder (``file://``)."""
 STORE: Final = "JUPYTER_KUBEFLOW_STORE"
@@ -29,8 +28,6 @@ _PASSED: Final = (
 )
 """Choices that hold for what steps start, too."""
 _OF_HERE: Final = re.compile(r"local$|file:|/|https?://(localhost|127\.)")
-_PROFILES_ACCOUNT: Final = "default-editor"
-"""The service account that Kubeflow's profiles have for work."""
 _HERE: Final = "To run it on this machine instead: kf.cluster.use('local')."
 _IMAGE: Final = re.compile(r"[A-Za-z0-9][\w./:@-]{0,500}")
 _NAME: Final = re.compile(r"[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?")
@@ -61,7 +58,7 @@ def chosen(pipeline: Pipeline) -> dict[str, Any] | None:
             "image": _image(pipeline, cluster.name),
             "variables": _variables(),
         }
-        account = _account(cluster)
+        account = work.account(cluster)
         require_allowed(cluster, place | {"serviceAccount": account}, pipeline)
     except KubeflowError:
         if found.is_chosen:
@@ -167,18 +164,3 @@ def _variables() -> dict[str, str]:
     """What was chosen here and means the same in a pod: not this machine's own registry, nor its files."""
     found = {name: os.environ.get(name, "").strip() for name in _PASSED}
     return {name: value for name, value in found.items() if value and not _OF_HERE.match(value)}
-
-
-def _account(cluster: KubeCluster) -> str:
-    """The service account of the run: the one that is named, else that of Kubeflow's profiles, else the default."""
-    told = os.environ.get(ACCOUNT, "").strip()
-    if told:
-        if not _NAME.fullmatch(told):
-            raise Invalid(f"{told[:80]!r} cannot be a service account's name", where=Where(field=ACCOUNT))
-        return told
-    path = f"/api/v1/namespaces/{cluster.namespace}/serviceaccounts/{_PROFILES_ACCOUNT}"
-    try:
-        cluster.transport.ask("GET", path)
-    except KubeflowError:
-        return ""
-    return _PROFILES_ACCOUNT

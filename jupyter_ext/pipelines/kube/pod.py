@@ -14,10 +14,12 @@ import signal
 import sys
 import time
 from collections.abc import Iterable, Mapping
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from jupyter_ext.cluster.kube import of_step
 from jupyter_ext.cluster.kube.work import STEP
 from jupyter_ext.cluster.local.blobs import Blobs
 from jupyter_ext.errors import KubeflowError
@@ -34,6 +36,8 @@ if TYPE_CHECKING:
 PROTOCOL: Final = 1
 """Of request and result; another one means another version of jupyter-kubeflow in the image."""
 REQUEST, RESULT, LOG = "request.json", "result.json", "log.txt"
+LEFT: Final = "The result of this step is in the store."
+"""The last line that a pod prints: who follows its log need not wait until its Job has ended, seconds later."""
 _TICK: Final = 0.2
 _LAST_WORDS: Final = 5.0
 """Seconds that the user's code has to end when the pod is stopped."""
@@ -53,26 +57,38 @@ class Step:
         self._home, self._work = folder / "home", folder / "work"
         self._log = folder / LOG
         self._shown = 0
+        self._is_open = False
+        """Whether the last line that was shown has no end yet."""
         self._given: dict[str, str] = {}
         self._had: set[str] = set()
 
     def run(self) -> int:
         """The pod's exit status."""
+        for folder in (self._home, self._work):
+            folder.mkdir(parents=True, exist_ok=True)
+        with closing(Zygote(self._home, cwd=self._work)) as server:
+            server.warm()  # it loads IPython while the store's library is loaded here, and asked
+            return self._run(server)
+
+    def _run(self, server: Zygote) -> int:
         if self._store.exists(f"{self._told}/{RESULT}"):
-            _say("The result of this step is there already.")
+            _say(LEFT)
             return 0
         document = json.loads(self._store.get(f"{self._told}/{REQUEST}"))
         try:
-            result = self._executed(document)
+            result = self._executed(document, server)
         except KubeflowError as error:
             result = {"result": _failed(type(error).__name__, str(error)).to_dict(), "files": {}}
+        finally:
+            of_step.end()
         if self._log.exists():
             self._store.write(f"{self._told}/{LOG}", self._log.read_bytes())
         answer = {"protocol": PROTOCOL, "python": "{}.{}.{}".format(*sys.version_info[:3]), **result}
         self._store.create(f"{self._told}/{RESULT}", json.dumps(answer).encode())
+        _say(f"\n{LEFT}" if self._is_open else LEFT)
         return 0 if result["result"]["state"] in {"SUCCEEDED", "SKIPPED"} else 1
 
-    def _executed(self, document: Mapping[str, Any]) -> dict[str, Any]:
+    def _executed(self, document: Mapping[str, Any], server: Zygote) -> dict[str, Any]:
         if document.get("protocol") != PROTOCOL:
             from jupyter_ext import __version__
 
@@ -81,13 +97,11 @@ class Step:
         request = replace(
             StepRequest.from_dict(document["request"]), log_path=str(self._log), result_path=None
         )
-        for folder in (self._home, self._work):
-            folder.mkdir(parents=True, exist_ok=True)
-        cells = [CellSource.from_dict(cell) for cell in document["cells"]]
-        with Zygote(self._home, preload=document["preload"], cwd=self._work, cells=cells) as server:
-            self._bring(request, document["files"])
-            before = files.look(self._work, document["paths"])
-            result = self._followed(server.run(request), document.get("timeout"))
+        server.start(document["preload"], [CellSource.from_dict(cell) for cell in document["cells"]])
+        self._bring(request, document["files"])
+        before = files.look(self._work, document["paths"])
+        result = self._followed(server.run(request), document.get("timeout"))
+        server.close()  # nothing of the step is left that could write
         after = files.look(self._work, document["paths"]) if before is not None else None
         changed = self._changed(before or {}, after) if after is not None else {}
         return self._left(result, changed)
@@ -136,6 +150,7 @@ class Step:
             log.seek(self._shown)
             while block := log.read(1 << 16):
                 self._shown += len(block)
+                self._is_open = not block.endswith(b"\n")
                 sys.stdout.buffer.write(block)
         sys.stdout.flush()
 

@@ -16,7 +16,7 @@ from jupyter_ext.cluster.kube import logs
 from jupyter_ext.errors import KubeflowError, NotFound, Unavailable
 from jupyter_ext.pipelines.exchange import StepError, StepRequest, StepResult
 from jupyter_ext.pipelines.kube import manifest
-from jupyter_ext.pipelines.kube.pod import LOG, PROTOCOL, REQUEST, RESULT
+from jupyter_ext.pipelines.kube.pod import LEFT, LOG, PROTOCOL, REQUEST, RESULT
 from jupyter_ext.pipelines.loop import LoopTask
 from jupyter_ext.pipelines.task import Outcome, Task
 
@@ -56,7 +56,7 @@ class JobExecution:
         self._stop = threading.Event()
         self._log: threading.Thread | None = None
         self._away_since: float | None = None
-        self._made = self._begun = self._finished = False
+        self._made = self._begun = self._finished = self._said = False
 
     def poll(self) -> StepResult | None:
         """The result once there is one. A store or an API server that is away is waited for."""
@@ -83,6 +83,8 @@ class JobExecution:
             self._made = True
         following = self._controller.following
         ending = following.ending(self.told.name) if not self._finished else "Complete"
+        if ending is None and self._has_left():
+            ending = "Complete"
         if ending is None or (ending == "Deleted" and not self._is_gone()):
             self._look()
             return None
@@ -110,6 +112,13 @@ class JobExecution:
         controller.store.write(f"{told.folder}/{REQUEST}", text)
         body = manifest.job(controller.place, self._step, told, controller.store.pod_environment())
         controller.make_job(body)
+
+    def _has_left(self) -> bool:
+        """Whether its pod says that it has left its result, and it has: its Job ends some seconds after."""
+        if not self._said and not any(pod.is_over for pod in self._controller.following.pods(self.told.name)):
+            return False
+        self._said = False
+        return self._controller.store.exists(f"{self.told.folder}/{RESULT}")
 
     def _look(self) -> None:
         """What the pod does, or why it does not."""
@@ -170,6 +179,10 @@ class JobExecution:
                     lambda: following.ending(name) is not None,
                     self._stop.is_set,
                 ):
+                    if line.rstrip("\n") == LEFT:
+                        self._said = True
+                        following.changed.set()
+                        continue
                     file.write(line.encode(errors="replace"))
                     file.flush()
         except (KubeflowError, OSError):

@@ -18,7 +18,7 @@ from jupyter_ext.cluster.resource import is_name
 from jupyter_ext.pipelines.exchange import CellSource, StepRequest, StepResult
 from jupyter_ext.pipelines.kube import manifest
 from jupyter_ext.pipelines.kube.place import STORE, _variables
-from jupyter_ext.pipelines.kube.pod import LOG, PROTOCOL, REQUEST, RESULT
+from jupyter_ext.pipelines.kube.pod import LEFT, LOG, PROTOCOL, REQUEST, RESULT
 from jupyter_ext.pipelines.model import Step
 from tests.waiting import until
 
@@ -74,7 +74,7 @@ def test_a_step_finds_its_files_and_leaves_values_files_and_its_log(pod):
     source = "x = [int(row) for row in open('data/rows.csv')]\nprint('sum', sum(x))\nopen('out.txt', 'w').write('done')"
     pod.ask(source, files={"data/rows.csv": rows})
     code, printed = pod.run()
-    assert (code, printed) == (0, "sum 3\n")
+    assert (code, printed) == (0, f"sum 3\n{LEFT}\n")
     left = pod.result()
     result = StepResult.from_dict(left["result"])
     assert result.state == "SUCCEEDED"
@@ -85,8 +85,13 @@ def test_a_step_finds_its_files_and_leaves_values_files_and_its_log(pod):
     assert all(pod.store.has(digest) for digest in left["blobs"])
     assert pod.store.get(f"{TOLD}/{LOG}") == b"sum 3\n"
     pod.ask("raise SystemExit")
-    assert pod.run()[0] == 0
+    assert pod.run() == (0, f"{LEFT}\n")
     assert pod.result() == left
+
+
+def test_the_last_line_stands_alone(pod):
+    pod.ask("print('half a line', end='')")
+    assert pod.run() == (0, f"half a line\n{LEFT}\n")
 
 
 def test_a_step_that_fails_or_takes_too_long_says_so(pod):
