@@ -40,6 +40,7 @@ NAMES = (
     "spawn",
     "cluster_train",
     "cluster_steps",
+    "cluster_trials",
     "cluster_pixel",
 )
 HERE = Path(__file__).resolve().parent
