@@ -83,6 +83,7 @@ test-ui-hub: $(STAMPS)/install
 	$(PYTEST) -o cache_dir=.pytest_cache/ui-hub -m ui tests/spawner
 
 test-cluster: $(STAMPS)/install ## A real Kubernetes in a network of its own, and what runs on it (root; Go builds it once)
+	@.ci/chromium
 	$(BIN)/python -m tests.cluster test -o cache_dir=.pytest_cache/cluster -n0
 
 bench: $(STAMPS)/install ## Measure against the peers; each gets an environment of its own in .bench/

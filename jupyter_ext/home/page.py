@@ -52,7 +52,8 @@ def _broken(error: KubeflowError) -> dict[str, Any]:
 
 
 def _profile(cluster: Any) -> dict[str, Any]:
-    return {"name": cluster.namespace, "cluster": cluster.name, "kind": cluster.kind}
+    where = cluster.name.removesuffix(f", namespace {cluster.namespace}")  # which is the profile's name
+    return {"name": cluster.namespace, "cluster": where, "kind": cluster.kind}
 
 
 def _links(cluster: Any) -> list[dict[str, str]] | None:

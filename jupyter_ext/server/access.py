@@ -59,6 +59,22 @@ def run(name: str) -> Run:
     return pipelines.Run(name)
 
 
+def schedule(name: str) -> Resource:
+    """Give a schedule of this machine, or of a Kubeflow Pipelines server; raises NotFound."""
+    from jupyter_ext.errors import NotFound
+    from jupyter_ext.pipelines.kfp import place
+
+    try:
+        return cluster().get("RecurringRun", name)
+    except NotFound:
+        there = place.server()
+        if there is None:
+            raise
+    from jupyter_ext.pipelines.kfp import schedules
+
+    return schedules.resource(there, there.find_recurring(name))
+
+
 def printed(
     kind: str,
     name: str,

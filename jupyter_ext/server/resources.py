@@ -87,7 +87,7 @@ def list_handler(kind: Kind) -> type[KubeflowHandler]:
             # Of a cluster there is a copy that follows it: however many pages are open, it is asked once.
             mirror = None if kind.elsewhere else await self.blocking(self.app.mirrors.of, kind.kind)
             version = kind.elsewhere.version if kind.elsewhere else access.version
-            more = await self.blocking(self.app.elsewhere.now) if kind.beside else None
+            more = await self.blocking(self.app.elsewhere.now, kind.kind) if kind.beside else None
             state = mirror.mark if mirror else await self.blocking(version)
             state = f"{state}+{more.mark}" if more else state
             tag = listing.etag(state, kind.kind, sorted(query.items()), self.root)
@@ -143,7 +143,7 @@ def item_handler(kind: Kind) -> type[KubeflowHandler]:
                 self.reply(await self.blocking(kind.elsewhere.get, name))
                 return
             if kind.beside:
-                whole = await self.blocking(self.app.elsewhere.whole, name)
+                whole = await self.blocking(self.app.elsewhere.whole, kind.kind, name)
                 self.reply(listing.present(whole, self.root))
                 return
             self.reply(self.present(await self.blocking(access.resource, kind.kind, name)))
@@ -162,7 +162,7 @@ def item_handler(kind: Kind) -> type[KubeflowHandler]:
         async def delete(self, name: str) -> None:
             gone = await self.blocking(delete, name)
             if kind.beside:
-                await self.blocking(self.app.elsewhere.deleted, name)
+                await self.blocking(self.app.elsewhere.deleted, kind.kind, name)
             self.reply(self.present(gone))
 
     return _named(Handler, kind, "Item")

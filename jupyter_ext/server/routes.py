@@ -74,6 +74,7 @@ def routes() -> list[Route]:
         Route("pipelines:files", elyra.FilesHandler),
         Route("pipelines:convert", elyra.ConvertHandler),
         Route("runs:compare", runs.CompareHandler),
+        Route("runs/{name}/values/{step}", runs.ValuesHandler),
         Route("runs/{name}/values/{step}/{value}", runs.ValueHandler),
         Route("runs/{name}/outputs/{step}", runs.OutputsHandler),
         Route("runs/{name}/code/{step}", runs.CodeHandler),

@@ -65,8 +65,10 @@ def _stop(name: str, _: Body) -> object:
 
 
 def _export(name: str, _: Body) -> object:
+    from jupyter_ext.pipelines.kfp.absent import Absent
+
     run = _run(name)
-    if run.compiled:
+    if isinstance(run, Absent) or run.compiled:  # what cells showed at a server is in their logs
         return {"name": f"{name}.yaml", "yaml": run.yaml()}
     return {"name": f"{name}.ipynb", "notebook": run.executed()}
 
@@ -171,5 +173,6 @@ KINDS = (
             Verb("resume", "Start runs again.", lambda name, _: _set_schedule(name, enabled=True), "write"),
             Verb("run", "Start a run of it now.", _trigger_schedule),
         ),
+        beside=True,
     ),
 )

@@ -39,6 +39,27 @@ class CompareHandler(KubeflowHandler):
         return pipelines.compare(names).to_dict()
 
 
+class ValuesHandler(KubeflowHandler):
+    """``runs/{name}/values/{step}``: of a run elsewhere, whose status does not have them."""
+
+    @web.authenticated
+    @authorized("read", "kubeflow.runs")
+    @operation(Operation("What a step was given and left.", "read"))
+    async def get(self, name: str, step: str) -> None:
+        self.reply(await self.blocking(self.left, name, step))
+
+    @staticmethod
+    def left(name: str, step: str) -> object:
+        """Ask in a thread."""
+        from jupyter_ext.pipelines.kfp.handle import KfpRun
+
+        run = access.run(name)
+        if isinstance(run, KfpRun):
+            return run.left(step)
+        status = run.step(step)
+        return {key: status[key] for key in ("used", "outputs", "metrics") if key in status}
+
+
 class ValueHandler(KubeflowHandler):
     """``runs/{name}/values/{step}/{value}``."""
 

@@ -1,4 +1,4 @@
-"""The runs that Kubeflow Pipelines has, among those of this machine: listed with them, and their changes told.
+"""The runs and schedules that Kubeflow Pipelines has, among those of this machine: listed with them, and their changes told.
 
 Where runs go to no such server nothing is made here, and nothing is asked.
 """
@@ -22,45 +22,45 @@ if TYPE_CHECKING:
 
 
 class RunsElsewhere:
-    """Follows the server that runs go to, when somebody lists runs; of another one that is chosen, the next."""
+    """Follows the server that runs go to, when somebody lists runs or schedules; of another one that is chosen, the next."""
 
     def __init__(self, changed: Callable[[str, Resource], None], turned: Callable[[], None]) -> None:
         self._changed, self._turned = changed, turned
         self._key: tuple[object, ...] | None = None
-        self._following: Following | None = None
+        self._followed: dict[str, Following] = {}
         self._guard = threading.Lock()
 
-    def now(self) -> Following | None:
+    def now(self, kind: str = "Run") -> Following | None:
         """What is followed; None where there is no such server. Blocks until it has answered once, or for some seconds."""
-        found = self._chosen()
+        found = self._chosen(kind)
+        if kind == "Run" and (schedules := self._followed.get("RecurringRun")):
+            schedules.looked()  # a page asks for runs now and then, and for schedules only when they change
         return found if found is not None and found.shows() else None
 
-    def _chosen(self) -> Following | None:
+    def _chosen(self, kind: str) -> Following | None:
         from jupyter_ext.pipelines.kfp import place
 
         key = place.wanted()
         with self._guard:
             if key != self._key:
-                self._key, old, self._following = key, self._following, None
-                if old is not None:
-                    old.stop()
-                if key is not None:
-                    from jupyter_ext.pipelines.kfp.following import Following
+                self._key, old, self._followed = key, self._followed, {}
+                for one in old.values():
+                    one.stop()
+            if key is not None and kind not in self._followed:
+                made = _following(kind)(self._told(key), self._turned, access.version)
+                self._followed[kind] = made.start()
+            return self._followed.get(kind)
 
-                    self._following = Following(self._told(key), self._turned, access.version).start()
-            return self._following
-
-    @property
-    def known(self) -> Following | None:
+    def known(self, kind: str = "Run") -> Following | None:
         """What is followed already; nothing is begun."""
-        return self._following
+        return self._followed.get(kind)
 
     def stop(self) -> None:
         """Follow nothing any more."""
         with self._guard:
-            self._key, old, self._following = None, self._following, None
-        if old is not None:
-            old.stop()
+            self._key, old, self._followed = None, self._followed, {}
+        for one in old.values():
+            one.stop()
 
     def _told(self, key: tuple[object, ...]) -> Callable[[str, Resource], None]:
         """Changes at a server that is no longer used are nobody's."""
@@ -73,31 +73,44 @@ class RunsElsewhere:
 
     # One of them
 
-    def whole(self, name: str) -> Resource:
-        """A run in full, of this machine or elsewhere; raises NotFound."""
-        known = self._following
+    def whole(self, kind: str, name: str) -> Resource:
+        """A run or a schedule in full, of this machine or elsewhere; raises NotFound."""
+        known = self.known(kind)
         before = 0 if known is None else known.version_of(name)
-        return self.named(access.run(name).resource, before)
+        found = access.run(name).resource if kind == "Run" else access.schedule(name)
+        return self.named(found, before)
 
-    def named(self, run: Resource, version: int | None = None) -> Resource:
-        """A run as it is known to pages: what is elsewhere by its identity, and by the version of its last change."""
-        known = self._following
-        if not is_elsewhere(run):
-            return run
+    def named(self, found: Resource, version: int | None = None) -> Resource:
+        """As it is known to pages: what is elsewhere by its identity, and by the version of its last change."""
+        if not is_elsewhere(found):
+            return found
+        known = self.known(found.kind)
         if known is not None and version is None:
-            version = known.version_of(run.uid)
+            version = known.version_of(found.uid)
             known.soon()
-        return run.with_(name=run.uid, resource_version=version or 0)
+        return found.with_(name=found.uid, resource_version=version or 0)
 
-    def deleted(self, name: str) -> None:
+    def deleted(self, kind: str, name: str) -> None:
         """Say so at once: the next look may be seconds away."""
-        if self._following is not None:
-            self._following.drop(name)
+        known = self.known(kind)
+        if known is not None:
+            known.drop(name)
+
+
+def _following(kind: str) -> type[Following]:
+    if kind == "Run":
+        from jupyter_ext.pipelines.kfp.following import Following
+
+        return Following
+    from jupyter_ext.pipelines.kfp.following_schedules import FollowingSchedules
+
+    return FollowingSchedules
 
 
 def is_elsewhere(resource: Resource) -> bool:
-    """Whether it is a run of a Kubeflow Pipelines server."""
-    return resource.kind == "Run" and (resource.spec.get("place") or {}).get("kind") == "kfp"
+    """Whether it is a run or a schedule of a Kubeflow Pipelines server."""
+    of_pipelines = resource.kind in {"Run", "RecurringRun"}
+    return of_pipelines and (resource.spec.get("place") or {}).get("kind") == "kfp"
 
 
 def listed(
@@ -151,7 +164,7 @@ def _key_of(before: str, there: Following) -> tuple[str, str]:
     run = there.get(before)
     if run is None:
         try:
-            run = access.cluster().get("Run", before)
+            run = access.cluster().get(there.kind, before)
         except NotFound:
             hint = "List again from the start."
             raise Gone(f"{before!r} is no longer in the list", hint=hint) from None

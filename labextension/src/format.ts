@@ -94,6 +94,18 @@ export function bytes(size: number | null | undefined): string {
   return `${size < 0 ? '-' : ''}${trimZeros(value.toFixed(digits))} ${units[unit]}`;
 }
 
+/** `512Mi`, `2.5Gi`: powers of 1024, as quotas and requests of a cluster are written. */
+export function quantity(size: number): string {
+  const units = ['', 'Ki', 'Mi', 'Gi', 'Ti', 'Pi'];
+  let value = Math.abs(size);
+  let unit = 0;
+  while (value >= 1023.5 && unit < units.length - 1) {
+    value /= 1024;
+    unit += 1;
+  }
+  return `${size < 0 ? '-' : ''}${trimZeros(value.toFixed(value >= 10 ? 1 : 2))}${units[unit]}`;
+}
+
 /** A measured number with four significant digits, grouped thousands, exponent only where needed. */
 export function number(value: number | null | undefined): string {
   if (value === null || value === undefined) {

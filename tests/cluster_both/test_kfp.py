@@ -5,6 +5,7 @@ Its server cannot be had here; behind the Service is the double that upstream's 
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,7 @@ import pytest
 import jupyter_ext as kf
 from jupyter_ext.cluster import discover
 from jupyter_ext.errors import NotFound
-from jupyter_ext.pipelines.kfp import place
+from jupyter_ext.pipelines.kfp import place, pods
 from jupyter_ext.pipelines.kfp.handle import KfpRun
 from tests.cluster.place import NODE_ADDRESS
 from tests.cluster_both.jupyter import JupyterServer
@@ -75,6 +76,41 @@ def _waiting_pod(cluster, namespace: str, run: str) -> None:
                "state": {"waiting": {"reason": "ImagePullBackOff", "message": "not there"}}}  # fmt: skip
     status = {"phase": "Pending", "containerStatuses": [waiting]}
     cluster.call("PATCH", f"{root}/{about['name']}/status", {"status": status}, patch="merge")
+
+
+def _dead_pod(cluster, namespace: str, run: str, path: str, **ended: object) -> None:
+    """A pod of Argo's whose container has ended so."""
+    root, name = f"/api/v1/namespaces/{namespace}/pods", path.replace(".", "-")
+    about = {
+        "name": name,
+        "labels": {"pipeline/runid": run},
+        "annotations": {"workflows.argoproj.io/node-name": path},
+    }
+    spec = {"containers": [{"name": "main", "image": "no-such:1"}], "schedulerName": "nobody"}
+    cluster.call("POST", root, {"metadata": about, "spec": spec})
+    row = {"name": "main", "image": "no-such:1", "imageID": "", "ready": False, "restartCount": 0,
+           "state": {"terminated": ended}}  # fmt: skip
+    status = {"phase": "Failed", "containerStatuses": [row]}
+    cluster.call("PATCH", f"{root}/{name}/status", {"status": status}, patch="merge")
+
+
+def test_what_kubernetes_says_of_a_pod_that_failed(cluster, connected):
+    kube = connected(cluster.namespace())
+    put = partial(_dead_pod, cluster, kube.namespace, "a-run")
+    put("x.root.train.executor", exitCode=137, reason="OOMKilled")
+    put("x.root.score.executor", exitCode=3, reason="Error", message="no file")
+    put("x.root.load-driver", exitCode=1, reason="Error")
+    assert pods.ended(kube, "a-run", "train") == {
+        "type": "OOMKilled", "message": "it needed more memory than it may have. Ask for more.",
+    }  # fmt: skip
+    assert pods.ended(kube, "a-run", "score") == {
+        "type": "Error",
+        "message": "it ended with exit code 3: no file.",
+    }
+    assert "exit code 1" in pods.ended(kube, "a-run", "load")["message"]
+    assert pods.ended(kube, "a-run", "anything") == {}
+    assert pods.ended(kube, "another", "train") == {}
+    assert pods.ended(kube, "a-run")["message"].split(": ")[0] in {"train", "score", "load-driver"}
 
 
 def _in_the_sidebar(cluster, kube, fake, tmp_path, known: str) -> None:

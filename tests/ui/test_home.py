@@ -272,3 +272,59 @@ def test_the_keyboard_goes_everywhere(lab, elsewhere):
     assert {"Copy as code", "Refresh", "resnet-sweep"} <= reached
     page.get_by_role("button", name="Copy as code").click()
     assert "home.summary()" in lab.page.evaluate("() => navigator.clipboard.readText()")
+
+
+def crowded(cluster: LocalCluster) -> dict[str, Any]:
+    """A profile of a cluster with more of everything than anybody reads, under names that do not fit."""
+    page = full(cluster, LONG[:40] + "-{}")
+    amounts = {"cpu": 3.5, "memory": 5.5 * 2**30, "gpus": 2.0, "pods": 4}
+    people = [{"name": f"{LONG}-{at}@example.com", **amounts} for at in range(50)]
+    kinds = ("User", "Group", "User")
+    return page | {
+        "quota": [{"name": "q", "rows": [
+            {"resource": "requests.memory", "used": 12.0 * 2**30, "hard": 16.0 * 2**30},
+            {"resource": "count/inferenceservices.serving.kserve.io", "used": 7, "hard": 20},
+            {"resource": f"{LONG}.storageclass.storage.k8s.io/requests.storage", "used": 2.0**40, "hard": 2.0**41},
+        ]}],
+        "use": {"people": people, "kinds": [{"kind": "TrainJob", **amounts}], "total": amounts},
+        "contributors": [
+            {"name": f"{LONG}-{at}@example.com", "kind": kinds[at % 3], "role": "view" if at % 2 else "edit", "isOwner": not at}
+            for at in range(500)
+        ],
+        "profiles": {"count": 500, "isAdmin": True, "rows": [
+            {"name": f"{at}-{LONG}", "owner": f"{at}-{LONG}@example.com", "isUsed": not at, **amounts} for at in range(500)
+        ]},
+        "endpoints": [{**page["endpoints"][at % 2], "name": f"{LONG}-{at}", "title": f"{LONG}-{at}"} for at in range(50)],
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
+def test_hundreds_of_rows_stay_in_their_place(lab, elsewhere, pictures, dark):
+    lab.theme(dark=dark)
+    page = answer(lab, crowded(elsewhere))
+    shade = "dark" if dark else "light"
+    lab.page.set_viewport_size({"width": 1280, "height": 2400})
+    for card, name in (("People", "People"), ("All profiles", "Profiles"), ("Endpoints", "Endpoints")):
+        rows = page.get_by_role("region", name=card).get_by_role("list", name=name).get_by_role("listitem")
+        expect(rows).to_have_count(8)
+    is_sound(page)
+    lab.page.screenshot(path=pictures / f"home-crowded-{shade}.png")
+    profiles = page.get_by_role("region", name="All profiles")
+    profiles.get_by_role("button", name="Show all 500").press("Enter")
+    rows = profiles.get_by_role("list", name="Profiles").get_by_role("listitem")
+    expect(rows).to_have_count(500)
+    assert profiles.evaluate("card => card.offsetHeight") < 600
+    expect(profiles.get_by_role("searchbox")).to_be_focused()
+    lab.page.keyboard.type("417- name")
+    expect(rows).to_have_count(1)
+    expect(rows).to_contain_text("417-")
+    page.get_by_role("region", name="People").get_by_role("button", name="Show all 500").click()
+    assert violations(page.page, OURS) == []
+    lab.page.screenshot(path=pictures / f"home-crowded-open-{shade}.png")
+    lab.page.get_by_role("searchbox", name="Filter: Profiles").fill("nobody")
+    expect(profiles).to_contain_text("Nothing matches “nobody”.")
+    profiles.get_by_role("button", name="Show fewer").click()
+    expect(rows).to_have_count(8)
+    lab.page.set_viewport_size({"width": 700, "height": 2400})
+    assert page.evaluate(BAD_PLACES) == []
+    lab.page.screenshot(path=pictures / f"home-crowded-small-{shade}.png")

@@ -11,13 +11,13 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, Literal
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal
 
 from jupyter_ext.cluster.resource import Resource
 from jupyter_ext.errors import KubeflowError, Unavailable
 from jupyter_ext.pipelines.kfp import place
-from jupyter_ext.pipelines.kfp.handle import KfpRun
+from jupyter_ext.pipelines.kfp.handle import FAILED, KfpRun
 
 if TYPE_CHECKING:
     from jupyter_ext.pipelines.kfp.server import Json, Server
@@ -36,6 +36,8 @@ PATIENCE: Final = 10.0
 POLLED: Final = 25
 """The newest, that each look asks for."""
 OLDER: Final = 100
+EXPLAINED: Final = 5
+"""Failed ones of the newest, of which each look finds out why: their logs are read, once."""
 DEEPEST: Final = 1000
 """Runs that are kept, and so listed, at most."""
 
@@ -47,23 +49,32 @@ State = Literal["loading", "ready", "absent", "away"]
 
 
 @dataclass(frozen=True, slots=True)
-class _Line:
-    """A run as a list shows it, and the server's own words, by which a change is seen."""
+class Line:
+    """A run as a list shows it, and the server's own words, by which a change is seen.
+
+    ``is_explained``: its log was asked why it failed, or need not be.
+    """
 
     resource: Resource
     words: str
+    is_explained: bool = False
 
     @property
     def place(self) -> tuple[str, str]:
+        """In a list."""
         return self.resource.created, self.resource.name
 
 
 class Following:
-    """The runs of the server that runs go to now. Any thread may ask.
+    """The runs of the server that runs go to now; a subclass: something else of it. Any thread may ask.
 
     ``floor`` is the version of what they are listed with: each change here gets a greater one. ``turned`` is called when
     the server has gone away, or is back.
     """
+
+    kind: ClassVar[str] = "Run"
+    what: ClassVar[str] = "runs"
+    identity: ClassVar[str] = "run_id"
 
     def __init__(
         self, changed: Change | None = None, turned: Callable[[], None] | None = None,
@@ -75,7 +86,7 @@ class Following:
         self._changed = changed or (lambda _type, _resource: None)
         self._turned = turned or (lambda: None)
         self._floor = floor or (lambda: 0)
-        self._lines: dict[str, _Line] = {}
+        self._lines: dict[str, Line] = {}
         self._server: Server | None = None
         self._state: State = "loading"
         self._looks = 0
@@ -116,8 +127,14 @@ class Following:
                 self._wake.set()
             if not self._guard.wait_for(lambda: self._looks > seen, seconds) and self._state == "loading":
                 self._was_late = True
-                self.notice = "Kubeflow Pipelines has not answered yet, so its runs are not listed."
+                self.notice = f"Kubeflow Pipelines has not answered yet, so its {self.what} are not listed."
             return self._state != "absent"
+
+    def looked(self) -> None:
+        """Somebody still shows them, who lists them again only when told of a change."""
+        lapsed, self._asked = time.monotonic() - self._asked > LEASE_SECONDS, time.monotonic()
+        if lapsed:
+            self._wake.set()
 
     def newest(self) -> Iterator[Resource]:
         """All of them, the newest first; older ones are fetched as they are asked for."""
@@ -191,14 +208,46 @@ class Following:
                 self._empty()
                 self._become("absent")
                 return ABSENT_SECONDS
-            found, token = server.run_page(POLLED, patience=PATIENCE)
+            found, token = self._page(server, POLLED)
             while token and len(found) < DEEPEST and self._goes_on_below(found):
-                more, token = server.run_page(OLDER, token, PATIENCE)
+                more, token = self._page(server, OLDER, token)
                 found += more
             self._take(server, found, token)
         self._become("ready")
-        busy = any(not line.resource.finished for line in [*self._lines.values()])
-        return BUSY_SECONDS if busy else QUIET_SECONDS
+        return BUSY_SECONDS if self._is_busy(server, found) else QUIET_SECONDS
+
+    # What a subclass does otherwise
+
+    def _page(self, server: Server, size: int, token: str = "") -> tuple[list[Json], str]:
+        return server.run_page(size, token, PATIENCE)
+
+    def _is_busy(self, server: Server, found: list[Json]) -> bool:
+        """Whether the next look should be soon; there is time to find out more, too."""
+        if self._explain(server, [str(run[self.identity]) for run in found[:POLLED]]):
+            return True
+        return any(not line.resource.finished for line in [*self._lines.values()])
+
+    def _explain(self, server: Server, newest: list[str]) -> bool:
+        """Find out why some of them failed, where a list's answer does not say; whether there are more."""
+        lines = [(key, line) for key in newest if (line := self._lines.get(key)) is not None]
+        wanted = [
+            (key, line) for key, line in lines if not line.is_explained and _is_open(line.resource, server)
+        ]
+        for key, line in wanted[:EXPLAINED]:
+            if self._stopped.is_set():
+                return False
+            found = _told(server, json.loads(line.words), ask=True).with_(name=key)
+            with self._turn, self._guard:
+                if self._lines.get(key) is not line:
+                    continue
+                is_news = found.status != line.resource.status
+                if is_news:
+                    self.version = self._next()
+                found = found.with_(resource_version=self.version) if is_news else line.resource
+                self._lines[key] = Line(found, line.words, is_explained=True)
+            if is_news:
+                self._changed("MODIFIED", found)
+        return len(wanted) > EXPLAINED
 
     def _goes_on_below(self, found: list[Json]) -> bool:
         """Whether one that is older than these has not ended yet, as far as is known."""
@@ -210,14 +259,14 @@ class Following:
     def _take(self, server: Server, found: list[Json], token: str) -> None:
         """Make what is known into what was found, and tell what is not as it was."""
         told: list[tuple[str, Resource]] = []
-        fresh = {str(run["run_id"]): self._line(server, run) for run in found}
+        fresh = {str(run[self.identity]): self._line(server, run) for run in found}
         last = str(found[-1].get("created_at") or "") if token else ""
         with self._guard:
             is_first = self._state != "ready" and not self._lines
             before = dict(self._lines)
             if not fresh.keys() & before.keys():
                 # So many came at once that what lies between is not known: it is fetched when a list goes there.
-                kept: dict[str, _Line] = {}
+                kept: dict[str, Line] = {}
             else:
                 kept = {
                     key: line
@@ -234,7 +283,7 @@ class Following:
                     continue
                 self.version = self._next()
                 resource = line.resource.with_(resource_version=self.version)
-                self._lines[key] = _Line(resource, line.words)
+                self._lines[key] = replace(line, resource=resource)
                 told.append(("MODIFIED" if old else "ADDED", resource))
             for key, line in before.items():
                 if key not in self._lines and line.resource.created >= last:
@@ -251,25 +300,25 @@ class Following:
             if server is None or not self._older or len(self._lines) >= DEEPEST:
                 return False
             try:
-                found, token = server.run_page(OLDER, self._older, PATIENCE)
+                found, token = self._page(server, OLDER, self._older)
             except KubeflowError:
                 return False
-            lines = {str(run["run_id"]): self._line(server, run) for run in found}
+            lines = {str(run[self.identity]): self._line(server, run) for run in found}
             with self._guard:
                 self._older = token
                 for key, line in lines.items():
                     resource = line.resource.with_(resource_version=self.version)
-                    self._lines.setdefault(key, _Line(resource, line.words))
+                    self._lines.setdefault(key, Line(resource, line.words))
         return bool(found)
 
-    def _line(self, server: Server, run: Mapping[str, Any]) -> _Line:
+    def _line(self, server: Server, run: Mapping[str, Any]) -> Line:
         words = json.dumps(
             {key: value for key, value in run.items() if key != "state_history"}, sort_keys=True
         )
-        known = self._lines.get(str(run["run_id"]))
+        known = self._lines.get(str(run[self.identity]))
         if known is not None and known.words == words:
             return known
-        return _Line(_told(server, run).with_(name=str(run["run_id"])), words)
+        return Line(_told(server, run).with_(name=str(run[self.identity])), words)
 
     def _next(self) -> int:
         with suppress(KubeflowError):
@@ -285,10 +334,17 @@ class Following:
             self._changed("DELETED", line.resource.with_(resource_version=self.version))
 
 
-def _told(server: Server, run: Mapping[str, Any]) -> Resource:
+def _is_open(run: Resource, server: Server) -> bool:
+    """Whether why it failed may be said by a log, or by a pod where those can be seen."""
+    failed = [step for step in run.status.get("steps", ()) if step["state"] == "FAILED"]
+    said = run.reason != FAILED if not failed else all(step.get("error") for step in failed)
+    return run.phase == "FAILED" and not said and (bool(failed) or server.cluster is not None)
+
+
+def _told(server: Server, run: Mapping[str, Any], *, ask: bool = False) -> Resource:
     """The run as a line. One whose pipeline nobody here can read, or that one may not see, is listed without its steps."""
     try:
-        return KfpRun.of(server, run).told(run, is_line=True)
+        return KfpRun.of(server, run).told(run, is_line=True, ask=ask)
     except Unavailable:
         raise
     except Exception:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Self
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 FIRST_SECONDS: Final = 1.0
 LAST_SECONDS: Final = 5.0
 """Between two looks at a run: a server tells of no changes by itself."""
+FAILED: Final = "The run failed."
+"""The reason where nobody says one."""
 PLACE: Final = "kfp"
 """What a run's ``spec.place`` has as its kind."""
 _PHASES: Final = {"RUNTIME_STATE_UNSPECIFIED": "PENDING", "": "PENDING"}
@@ -93,13 +95,14 @@ class KfpRun(Absent):
         """The run in the form of all runs; one request, and one for the log of each step that failed."""
         return self.told(self._run())
 
-    def told(self, run: Mapping[str, Any], *, is_line: bool = False) -> Resource:
-        """The same of an answer that is there. ``is_line``: for a list, so that nothing more is asked about it."""
+    def told(self, run: Mapping[str, Any], *, is_line: bool = False, ask: bool | None = None) -> Resource:
+        """The same of an answer that is there. ``is_line``: for a list. ``ask``: for reasons elsewhere; by default not for a list."""
+        ask = not is_line if ask is None else ask
         found = self._outline(run)
         listed = steps.statuses(run, found) if found is not None else []
         phase = _phase(run)
         status: Json = {"phase": phase, "steps": listed, "progress": progress(listed)}
-        self._explain(run, phase, listed, status, ask=not is_line)
+        self._explain(run, phase, listed, status, ask=ask)
         started, ended = run.get("created_at"), steps.moment(run.get("finished_at"))
         status |= {"startTime": started} | ({"completionTime": ended} if ended else {})
         status["seconds"] = seconds_between(started, ended)
@@ -157,22 +160,25 @@ class KfpRun(Absent):
     ) -> None:
         """Reasons of what failed, and of the run as a whole; ``ask``: also from logs and pods."""
         for each in listed:
-            if each["state"] == "FAILED" and not each["reason"]:
-                error = self._failure(each) if ask else {}
-                each["reason"] = (
-                    error_sentence(each["name"], error) if error else f"Step {each['name']} failed."
-                )
-                if error:
-                    each["error"] = error
-                    status.setdefault("error", {**error, "step": each["name"]})
-        said = str((run.get("error") or {}).get("message") or "")
+            if each["state"] != "FAILED":
+                continue
+            name = each["name"]
+            if error := each.get("error"):
+                each["reason"] = f"Step {name} failed: {error['message']}"
+            elif error := self._failure(each) if ask else {}:
+                each |= {"reason": error_sentence(name, error), "error": error}
+            else:
+                each["reason"] = each["reason"] or f"Step {name} failed."
+            if error:
+                status.setdefault("error", {**error, "step": name})
+        said = steps.said(run)
         status["reason"] = run_reason(phase, listed) if listed else said
         if phase == "PENDING":
             status["reason"] = said or (ask and self._waiting()) or "Kubeflow Pipelines has not begun it yet."
         elif phase == "RUNNING":
             status["reason"] = (ask and self._waiting()) or status["reason"]
         elif phase == "FAILED" and not any(each["state"] == "FAILED" for each in listed):
-            status["reason"] = said or "The run failed."
+            status["reason"] = said or (ask and self._ended().get("message")) or FAILED
         elif phase == "CANCELING":
             status["reason"] = "Stopping."
 
@@ -185,14 +191,29 @@ class KfpRun(Absent):
         return pods.reason(self._server.cluster, self.id)
 
     def _failure(self, status: Mapping[str, Any]) -> Json:
-        """What its log says; asked for once."""
+        """What its pod, else its log says; asked for once."""
         key = f"{status['name']} {status.get('startedAt')}"
         if key not in self._failures:
             try:
-                self._failures[key] = reasons.error(self._printed(status))
+                self._failures[key] = self._found_out(status)
             except KubeflowError:
                 return {}
         return self._failures[key]
+
+    def _found_out(self, status: Mapping[str, Any]) -> Json:
+        """What ends a program from outside stands in no log, whose last words then mislead; else the log says more."""
+        pod = self._ended(str(status["name"]).partition("[")[0], status.get("nodes") or ())
+        if pod and pod["type"] != "Error":
+            return pod
+        return reasons.error(self._printed(status)) or pod
+
+    def _ended(self, step: str = "", nodes: Iterable[str] = ()) -> Json:
+        """Why its pod failed, where one may see that."""
+        if self._server.cluster is None:
+            return {}
+        from jupyter_ext.pipelines.kfp import pods
+
+        return pods.ended(self._server.cluster, self.id, step, nodes)
 
     # Follow and steer
 
@@ -391,6 +412,25 @@ class KfpRun(Absent):
         except (Conflict, Unavailable):
             return {}
 
+    def left(self, step: str) -> dict[str, Any]:
+        """What a step was given and left, as fields of its status: ``given``, ``used``, ``outputs``, ``metrics``.
+
+        Of a compiled pipeline's task the parameters that are known beforehand, and the artifacts. Raises NotFound,
+        Unavailable where nobody says in which store they are.
+        """
+        from jupyter_ext.pipelines.kfp.stored import Stored
+
+        run, base = self._run(), step.partition("[")[0]
+        found = self._outline(run)
+        mine = [part for part in found.parts if part.step == base] if found else []
+        if found is None or not mine:
+            raise NotFound(f"Run {self.name} has no step {step!r}")
+        left = Stored(self.name, run, found, self._server.cluster).left(base)
+        if found.is_notebook:
+            return left
+        given = dict((run.get("runtime_config") or {}).get("parameters") or {})
+        return {**left, "given": {"parameters": mine[0].leaf.known(given), "artifacts": {}}}
+
     def open(self, step: str | None = None, namespace: dict[str, Any] | None = None) -> dict[str, Any]:
         """Load what a step (the failed one by default) was given into ``namespace``, else into this notebook."""
         return dict(self._stored().open(step or self._failed(), namespace))
@@ -423,10 +463,11 @@ class KfpRun(Absent):
         ]
 
     def preview(self, step: str, name: str) -> dict[str, Any]:
-        """One line on a value that is in object storage."""
+        """What can be shown of a value that is in object storage."""
+        from jupyter_ext.pipelines.preview import preview
+
         value = self.value(name, step)
-        text = repr(value)[:2000]
-        return {"type": type(value).__name__, "summary": text[:100], "kind": "text", "text": text}
+        return {**preview(value), "text": repr(value)[:2000]}
 
     def _ipython_display_(self) -> None:
         print(repr(self))  # noqa: T201 - what a notebook shows

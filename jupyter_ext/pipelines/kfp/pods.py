@@ -6,12 +6,14 @@ Argo labels and annotates them (`workflows.argoproj.io/…`); KFP adds the run's
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 from jupyter_ext.cluster.kube import why
 from jupyter_ext.cluster.kube.listing import pages
 from jupyter_ext.cluster.kube.pods import Pod
 from jupyter_ext.errors import KubeflowError
+from jupyter_ext.pipelines.kfp.steps import DRIVER
 
 if TYPE_CHECKING:
     from jupyter_ext.cluster.kube import KubeCluster
@@ -48,6 +50,31 @@ def reason(cluster: KubeCluster, run: str) -> str:
     """Why it does not go on: image, room, quota; empty where nothing is wrong."""
     waiting = [pod for pod in pods(cluster, run) if not pod.is_over]
     return why.reason(waiting, ())
+
+
+def ended(cluster: KubeCluster, run: str, step: str = "", nodes: Iterable[str] = ()) -> dict[str, Any]:
+    """Why the pod of a step failed (without one: any): memory, eviction, exit code. Empty where nobody knows.
+
+    ``type`` is Kubernetes' word for it, ``message`` ours.
+    """
+    kept, parts = set(nodes), {step, f"{step}{DRIVER}"}
+    failed = [pod for pod in pods(cluster, run) if (pod.thing.get("status") or {}).get("phase") == "Failed"]
+    mine = [pod for pod in failed if not step or _node(pod) in kept or pod.part in parts]
+    for pod in sorted(
+        mine, key=lambda pod: str(pod.thing["metadata"].get("creationTimestamp")), reverse=True
+    ):
+        if said := why.reason([pod], ()):
+            words = said.removeprefix(f"{pod.part}: ")
+            return {"type": _word(pod.thing["status"]), "message": words if step else f"{pod.part}: {words}"}
+    return {}
+
+
+def _word(status: Mapping[str, Any]) -> str:
+    """``OOMKilled``, ``Evicted``, ``Error``."""
+    rows = [*(status.get("initContainerStatuses") or ()), *(status.get("containerStatuses") or ())]
+    ends = [(row.get("state") or {}).get("terminated") or {} for row in rows]
+    named = next((str(end["reason"]) for end in ends if end.get("exitCode") and end.get("reason")), "Error")
+    return str(status.get("reason") or named)
 
 
 def log(cluster: KubeCluster, run: str, node: str) -> str:

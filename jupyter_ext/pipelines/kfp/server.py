@@ -256,6 +256,14 @@ class Server:
         """The newest first."""
         return self._pages("/recurringruns", "recurringRuns", self._own())
 
+    def recurring_page(
+        self, size: int = PAGE, token: str = "", patience: float | None = None
+    ) -> tuple[list[Json], str]:
+        """As ``run_page``."""
+        query = {"page_size": size, "page_token": token, "sort_by": "created_at desc", **self._own()}
+        found = self.wire.call("GET", "/recurringruns", query=query, patience=patience)
+        return list(found.get("recurringRuns") or ()), str(found.get("next_page_token") or "")
+
     def enable_recurring(self, identity: str, *, enabled: bool) -> None:
         """Pause it, or let it go on."""
         verb = "enable" if enabled else "disable"

@@ -1,7 +1,7 @@
 """The steps of a run, from what a Kubeflow Pipelines server says of the nodes of its workflow.
 
-`PipelineTaskDetail (v2beta1)` has a row for each node, drivers and DAGs among them, with a name, times and a state; its
-error, pods, inputs and outputs are never filled in. The graph is that of the pipeline's specification. A step of a notebook
+`PipelineTaskDetail (v2beta1)` has a row for each node, drivers and DAGs among them, with a name, times and a state; servers
+so far never fill in its error, pods, inputs and outputs. The graph is that of the pipeline's specification. A step of a notebook
 may be several tasks: of a condition or a loop.
 """
 
@@ -25,6 +25,8 @@ Json = dict[str, Any]
 OURS: Final = "jupyter-kubeflow"
 """What ``sdkVersion`` begins with where the pipeline is an exported notebook."""
 DRIVER: Final = "-driver"
+LONGEST: Final = 400
+"""Characters of a reason."""
 _STATES: Final = {
     "PENDING": "PENDING",
     "RUNNING": "RUNNING",
@@ -168,17 +170,26 @@ class _Rows:
 def _status(row: Mapping[str, Any]) -> Json:
     started, ended = moment(row.get("start_time")), moment(row.get("end_time"))
     state = _STATES.get(str(row.get("state") or ""), "PENDING")
-    error = (row.get("error") or {}).get("message")
+    error = said(row) if state in {"FAILED", "CANCELED"} else ""
     nodes = [str(child["pod_name"]) for child in row.get("child_tasks") or () if child.get("pod_name")]
     return {
         "state": state,
-        "reason": str(error or ""),
+        "reason": error,
+        **({"error": {"type": "Error", "message": error}} if error else {}),
         "attempt": int(bool(started)),
         "startedAt": started,
         "finishedAt": ended if state in DONE else None,
         "seconds": seconds_between(started, ended) if state in DONE else None,
         "nodes": nodes,
     }
+
+
+def said(thing: Mapping[str, Any]) -> str:
+    """What the server says of why a run or a task failed, in one line: as its error, else in its last state that has one."""
+    told = [*(thing.get("state_history") or ()), thing]
+    words = (" ".join(str((one.get("error") or {}).get("message") or "").split()) for one in reversed(told))
+    found = next(filter(None, words), "")
+    return found if len(found) <= LONGEST else found[: LONGEST - 1] + "…"
 
 
 def moment(text: object) -> str | None:
@@ -202,6 +213,8 @@ def _step(name: str, title: str, parts: list[Part], rows: _Rows) -> list[Json]:
     summed: Json = {"state": _summed(all_of_it, own)}
     failed = next((row for row in all_of_it if row["state"] == "FAILED"), None)
     summed["reason"] = (failed or own).get("reason", "")
+    if failed and failed.get("error"):
+        summed["error"] = failed["error"]
     begun = [row["startedAt"] for row in all_of_it if row.get("startedAt")]
     ended = [row["finishedAt"] for row in all_of_it if row.get("finishedAt")]
     summed["nodes"] = [node for row in ([failed] if failed else all_of_it) for node in row.get("nodes", ())]

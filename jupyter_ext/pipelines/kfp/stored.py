@@ -49,6 +49,64 @@ class Stored:
         latest = max(holding, key=lambda task: (_values(manifests[task])[name], wanted.index(task)))
         return self._load([latest], [name])[name]
 
+    def left(self, step: str) -> dict[str, Any]:
+        """What a step left, as fields of its status: ``outputs``, ``metrics``, and ``used``, the steps that its inputs are from.
+
+        Of a task that is no notebook's its artifacts.
+        """
+        outputs: list[dict[str, Any]] = []
+        metrics: dict[str, float] = {}
+        used: dict[str, str] = {}
+        for part in self._found.parts:
+            task = part.leaf.path[-1]
+            if part.step != step:
+                continue
+            used |= self._sources(part)
+            if part.role in {"step", "gather"} and (manifest := self._manifest(task)) is not None:
+                outputs += [
+                    {"names": sorted(entry["versions"]), "bytes": entry["bytes"]}
+                    for entry in manifest["values"]
+                    if entry["versions"]
+                ]
+                metrics |= manifest.get("metrics") or {}
+            elif not part.told:
+                ports = part.leaf.component.outputs.artifacts.items()
+                outputs += [
+                    ref
+                    for name, port in ports
+                    if (ref := self._artifact(task, name, port.schema)) is not None
+                ]
+        return {"outputs": outputs, "metrics": metrics, "used": used}
+
+    def _sources(self, part: Part) -> dict[str, str]:
+        """The step that each of its inputs is from; empty for one that is not there."""
+        step_of = {each.leaf.path[-1]: each.step for each in self._found.parts}
+        found = {str(name): ([-1], part.step) for name in part.told.get("reads", ()) if name != "*"}
+        for state in part.told.get("states", ()):
+            task = str(state).removeprefix("state-")
+            values = _values(self._manifest(task) or {"values": []})
+            for name in found.keys() & values.keys():
+                found[name] = max(found[name], (values[name], step_of.get(task, "")))
+        return {name: step for name, (_, step) in found.items() if step != part.step}
+
+    def _artifact(self, task: str, name: str, schema: Mapping[str, str]) -> dict[str, Any] | None:
+        """A reference to the artifact's newest version; its value is where it is."""
+        prefix = f"{self._folder}/{task}/"
+        mine: dict[str, list[Document]] = {}
+        for one in self._listed():
+            below = one.name.removeprefix(prefix).split("/") if one.name.startswith(prefix) else []
+            if name in below[:2]:
+                place = "/".join(below[: below.index(name) + 1])
+                mine.setdefault(f"{prefix}{place}", []).append(one)
+        if not mine:
+            return None
+        place = max(mine, key=lambda where: max(str(one.changed) for one in mine[where]))
+        url, title = f"{self._store.url}/{place}", schema.get("schemaTitle", "system.Artifact")
+        return {
+            "names": [name], "types": {name: title.rpartition(".")[2]}, "summary": {name: url}, "inline": {name: url},
+            "bytes": sum(one.bytes for one in mine[place]),
+        }  # fmt: skip
+
     def open(self, step: str, namespace: dict[str, Any] | None) -> dict[str, Any]:
         """Load what a step was given; gives one line on each value. Raises NotFound, Conflict."""
         from jupyter_ext.pipelines.debugging import live_shell
@@ -128,11 +186,16 @@ class Stored:
 
     def _below(self, task: str, ending: str) -> list[str]:
         """The documents of a task with this ending, the newest (of a step that was tried again) last."""
+        prefix = f"{self._folder}/{task}/"
+        mine = [
+            one for one in self._listed() if one.name.startswith(prefix) and one.name.endswith(f"/{ending}")
+        ]
+        return [one.name for one in sorted(mine, key=lambda one: str(one.changed))]
+
+    def _listed(self) -> list[Document]:
         if self._names is None:
             self._names = self._store.names(self._folder)
-        prefix = f"{self._folder}/{task}/"
-        mine = [one for one in self._names if one.name.startswith(prefix) and one.name.endswith(f"/{ending}")]
-        return [one.name for one in sorted(mine, key=lambda one: str(one.changed))]
+        return self._names
 
     def _why_nothing(self) -> str:
         return (

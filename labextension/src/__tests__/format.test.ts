@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
 
-import { bytes, clock, duration, elapsed, number, relative } from '../format';
+import { bytes, clock, duration, elapsed, number, quantity, relative } from '../format';
 import { compareVersions, VERSION } from '../version';
 
 const table = <T>(name: string, call: (value: T) => string, cases: [T, string][]) =>
@@ -41,6 +41,15 @@ table<number | null>('sizes', bytes, [
   [1400, '1.4 kB'],
   [999_999, '1 MB'],
   [2_340_000_000, '2.34 GB']
+]);
+
+table<number>('quantities of a cluster', quantity, [
+  [0, '0'],
+  [512 * 2 ** 20, '512Mi'],
+  [16 * 2 ** 30, '16Gi'],
+  [5.5 * 2 ** 30, '5.5Gi'],
+  [1023.9 * 2 ** 20, '1Gi'],
+  [-(2 ** 40), '-1Ti']
 ]);
 
 table<number>('numbers', number, [

@@ -3,6 +3,7 @@ import * as React from 'react';
 import { number, percent } from '../format';
 import { useKubeflow } from '../ui/context';
 import { Card } from './card';
+import { Few } from './few';
 import type { IEndpointRow } from './page';
 import { Rows } from './work';
 
@@ -13,12 +14,20 @@ export function Endpoints(props: { endpoints: readonly IEndpointRow[] }): JSX.El
   const well = endpoints.filter(({ phase }) => phase === 'RUNNING').length;
   return (
     <Card title={trans.__('Endpoints')} note={trans.__('%1 of %2 answer', well, endpoints.length)}>
-      <Rows
+      <Few
         label={trans.__('Endpoints')}
         rows={endpoints}
-        extra={row => <Facts endpoint={row} />}
-        steady={trans.__('Answers')}
-      />
+        text={({ name, title, phase }) => `${name} ${title} ${phase}`}
+      >
+        {rows => (
+          <Rows
+            label={trans.__('Endpoints')}
+            rows={rows}
+            extra={row => <Facts endpoint={row} />}
+            steady={trans.__('Answers')}
+          />
+        )}
+      </Few>
     </Card>
   );
 }

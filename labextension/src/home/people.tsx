@@ -4,6 +4,7 @@ import { KubeflowError } from '../model/errors';
 import { useKubeflow } from '../ui/context';
 import { Button, ErrorLine, InlineConfirm } from '../ui/controls';
 import { Card } from './card';
+import { Few } from './few';
 import type { HomeFeed } from './feed';
 import type { IPerson } from './page';
 
@@ -25,15 +26,19 @@ export function People(props: { people: readonly IPerson[]; feed: HomeFeed }): J
         )
       }
     >
-      <ul className="jk-Home-shares" aria-label={trans.__('People')}>
-        {people.map(person => (
-          <Person
-            key={`${person.kind}/${person.name}/${person.role}`}
-            person={person}
-            feed={feed}
-          />
-        ))}
-      </ul>
+      <Few label={trans.__('People')} rows={people} text={({ name }) => name}>
+        {rows => (
+          <ul className="jk-Home-shares" aria-label={trans.__('People')}>
+            {rows.map(person => (
+              <Person
+                key={`${person.kind}/${person.name}/${person.role}`}
+                person={person}
+                feed={feed}
+              />
+            ))}
+          </ul>
+        )}
+      </Few>
       {adds && <Adding feed={feed} onDone={() => setAdds(false)} />}
     </Card>
   );
@@ -162,6 +167,7 @@ function Adding(props: { feed: HomeFeed; onDone: () => void }): JSX.Element {
         onChange={event => setName(event.target.value)}
       />
       <select
+        className="jk-Input"
         aria-label={trans.__('Kind')}
         value={kind}
         onChange={event => setKind(event.target.value)}
@@ -170,6 +176,7 @@ function Adding(props: { feed: HomeFeed; onDone: () => void }): JSX.Element {
         <option value="Group">{trans.__('Group')}</option>
       </select>
       <select
+        className="jk-Input"
         aria-label={trans.__('Role')}
         value={role}
         onChange={event => setRole(event.target.value)}

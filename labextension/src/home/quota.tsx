@@ -1,8 +1,9 @@
 import * as React from 'react';
 
-import { bytes, number } from '../format';
+import { number, quantity } from '../format';
 import { useKubeflow } from '../ui/context';
 import { Card } from './card';
+import { Few } from './few';
 import type { IQuota, IUse, IUsed } from './page';
 import { isOfBytes } from './page';
 
@@ -13,7 +14,7 @@ export function Quotas(props: { quotas: readonly IQuota[] }): JSX.Element {
   const { quotas } = props;
   const { trans } = useKubeflow();
   const said = (resource: string, value: number) =>
-    isOfBytes(resource) ? bytes(value) : number(value);
+    isOfBytes(resource) ? quantity(value) : number(value);
   return (
     <Card title={trans.__('Quota')} note={quotas.length ? undefined : trans.__('There is none.')}>
       {quotas.flatMap(({ name, rows }) =>
@@ -48,6 +49,7 @@ export function Use(props: { use: IUse }): JSX.Element {
       <Rows
         label={trans.__('By person')}
         rows={people.map(row => [row.name || trans.__('Nobody known'), row])}
+        long
       />
       <Rows label={trans.__('By kind')} rows={kinds.map(row => [row.kind, row])} />
     </Card>
@@ -57,21 +59,32 @@ export function Use(props: { use: IUse }): JSX.Element {
 function Rows(props: {
   label: string;
   rows: readonly (readonly [string, IUsed])[];
+  /** Whether names need the line for themselves. */
+  long?: boolean;
 }): JSX.Element | null {
   const { label, rows } = props;
   const { trans } = useKubeflow();
   return rows.length ? (
-    <ul className="jk-Home-shares" aria-label={label}>
-      {rows.map(([name, row], at) => (
-        <li key={name}>
-          <i className={`jk-Home-swatch jk-Home-shade${at % 6}`} aria-hidden="true" />
-          <span className="jk-Home-name" dir="auto" title={name}>
-            {name}
-          </span>
-          <span className="jk-Home-shareWords">{amounts(row, trans)}</span>
-        </li>
-      ))}
-    </ul>
+    <>
+      <h3 className="jk-Home-sub">{label}</h3>
+      <Few label={label} rows={rows} text={([name]) => name}>
+        {shown => (
+          <ul className="jk-Home-shares" aria-label={label}>
+            {shown.map(([name, row], at) => (
+              <li key={name}>
+                <i className={`jk-Home-swatch jk-Home-shade${at % 6}`} aria-hidden="true" />
+                <span className="jk-Home-name" dir="auto" title={name}>
+                  {name}
+                </span>
+                <span className={props.long ? 'jk-Home-below' : 'jk-Home-shareWords'}>
+                  {amounts(row, trans)}
+                </span>
+              </li>
+            ))}
+          </ul>
+        )}
+      </Few>
+    </>
   ) : null;
 }
 
@@ -80,7 +93,7 @@ export function amounts(row: IUsed, trans: Trans): string {
   const cores = Math.round(row.cpu * 100) / 100;
   const parts = [
     row.cpu && trans._n('%1 core', '%1 cores', cores),
-    row.memory && bytes(row.memory),
+    row.memory && quantity(row.memory),
     row.gpus && trans._n('%1 GPU', '%1 GPUs', row.gpus),
     trans._n('%1 pod', '%1 pods', row.pods)
   ];

@@ -4,7 +4,7 @@ import type { IRun, RunState } from './types';
 export type RunAction = 'stop' | 'resume' | 'rerun' | 'reproduce' | 'export' | 'delete';
 
 /** Why an action cannot be done to a run now: a key for `whyNotText`, or null if it can. */
-export type WhyNot = 'unknown' | 'finished' | 'stopping' | 'unfinished' | 'succeeded';
+export type WhyNot = 'unknown' | 'finished' | 'stopping' | 'unfinished' | 'succeeded' | 'elsewhere';
 
 export function whyNot(action: RunAction, run: IRun | undefined | null): WhyNot | null {
   if (!run) {
@@ -22,8 +22,9 @@ export function whyNot(action: RunAction, run: IRun | undefined | null): WhyNot 
           : 'unfinished';
     case 'export':
       return isCompiled(run) || isFinished(phase) ? null : 'unfinished';
-    case 'delete':
     case 'reproduce':
+      return isElsewhere(run) ? 'elsewhere' : isFinished(phase) ? null : 'unfinished';
+    case 'delete':
       return isFinished(phase) ? null : 'unfinished';
     case 'rerun':
       return null;
@@ -33,6 +34,11 @@ export function whyNot(action: RunAction, run: IRun | undefined | null): WhyNot 
 /** Made from a pipeline that somebody compiled: there is no notebook behind it. */
 export function isCompiled(run: IRun): boolean {
   return run.spec.pipeline?.format === 'kfp';
+}
+
+/** Of a Kubeflow Pipelines server, which keeps less of a run than this machine does. */
+export function isElsewhere(run: IRun): boolean {
+  return run.spec.place?.kind === 'kfp';
 }
 
 /** The Python that gets hold of this run. */

@@ -143,6 +143,13 @@ export interface IRunSpec {
   trigger?: string;
   resumes?: string | null;
   environment?: IEnvironment;
+  place?: IPlace;
+}
+
+/** Of what a server elsewhere keeps: `kfp` for Kubeflow Pipelines. */
+export interface IPlace {
+  kind: string;
+  server?: string;
 }
 
 export interface IRunStatus extends IWorkStatus {
@@ -157,9 +164,13 @@ export type IRun = IResource<IRunSpec, IRunStatus>;
 
 export interface IScheduleSpec {
   displayName?: string;
+  description?: string;
   path: string;
   cron: string;
-  timezone?: string;
+  /** Seconds between two starts, where there is no expression. */
+  every?: string | number | null;
+  place?: IPlace;
+  timezone?: string | null;
   parameters?: Record<string, Json>;
   enabled?: boolean;
   maxConcurrency?: number;

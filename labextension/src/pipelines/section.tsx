@@ -94,13 +94,14 @@ export function pipelinesSection(kubeflow: IKubeflow): ISection {
       ),
       code: EXAMPLE
     },
-    columns: items => runColumns(items, trans),
+    columns: items => runColumns(items, kubeflow),
     compare: names => void kubeflow.openCompare(names),
     below: Schedules
   };
 }
 
-function runColumns(runs: readonly IWork[], trans: TranslationBundle): IColumn[] {
+function runColumns(runs: readonly IWork[], kubeflow: IKubeflow): IColumn[] {
+  const { trans } = kubeflow;
   return [
     {
       id: 'steps',
@@ -116,7 +117,7 @@ function runColumns(runs: readonly IWork[], trans: TranslationBundle): IColumn[]
       width: 'minmax(76px, 1fr)',
       cell: run => (
         <span className="jk-Ellipsis" dir="auto">
-          {triggerText(run as IRun, trans)}
+          {triggerText(run as IRun, kubeflow)}
         </span>
       )
     },

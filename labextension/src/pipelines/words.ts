@@ -2,6 +2,7 @@ import type { TranslationBundle } from '@jupyterlab/translation';
 
 import type { WhyNot } from '../model/actions';
 import type { IRun } from '../model/types';
+import type { IKubeflow } from '../tokens';
 
 export function whyNotText(why: WhyNot, trans: TranslationBundle): string {
   switch (why) {
@@ -15,14 +16,21 @@ export function whyNotText(why: WhyNot, trans: TranslationBundle): string {
       return trans.__('This run has not finished yet.');
     case 'succeeded':
       return trans.__('This run succeeded; there is nothing to resume.');
+    case 'elsewhere':
+      return trans.__(
+        'Kubeflow Pipelines keeps no environment to compare with. Rerun runs it again.'
+      );
   }
 }
 
 /** `by hand`, `by schedule nightly`, `resumed from tour-x7k2p`. */
-export function triggerText(run: IRun, trans: TranslationBundle): string {
+export function triggerText(run: IRun, kubeflow: IKubeflow): string {
+  const { trans } = kubeflow;
   const trigger = run.spec.trigger ?? 'manual';
   if (trigger.startsWith('schedule:')) {
-    return trans.__('Schedule %1', trigger.slice('schedule:'.length));
+    const name = trigger.slice('schedule:'.length);
+    const schedule = kubeflow.resources.schedules.get(name);
+    return trans.__('Schedule %1', schedule?.spec.displayName || name);
   }
   if (trigger === 'resume') {
     return run.spec.resumes ? trans.__('Resumes %1', run.spec.resumes) : trans.__('Resumed');

@@ -7,6 +7,7 @@ import { useKubeflow, useSignal, useTrans } from '../ui/context';
 import { Button, Fold, InlineConfirm, RowList } from '../ui/controls';
 import { RelativeTime } from '../ui/time';
 import { useMemory } from './remembered';
+import { duration } from '../format';
 import { ScheduleForm } from './scheduleform';
 
 /** Runs that start by themselves. */
@@ -90,7 +91,7 @@ function ScheduleRow(props: { schedule: ISchedule }): JSX.Element {
         type="button"
         data-row=""
         className="jk-RowMain jk-mod-plain"
-        title={schedule.status.reason || schedule.spec.path}
+        title={schedule.status.reason || schedule.spec.path || schedule.spec.description || title}
         onClick={() => void kubeflow.openRuns(`schedule:${name}`)}
       >
         <span className={`jk-Dot jk-tone-${enabled ? 'good' : 'off'}`} />
@@ -98,10 +99,21 @@ function ScheduleRow(props: { schedule: ISchedule }): JSX.Element {
           {title}
         </span>
         <span className="jk-RowMain-time">
-          {enabled ? <RelativeTime time={schedule.status.nextTime} /> : trans.__('Paused')}
+          {!enabled
+            ? trans.__('Paused')
+            : schedule.status.nextTime && <RelativeTime time={schedule.status.nextTime} />}
         </span>
         <span className="jk-RowMain-note">
-          <code>{schedule.spec.cron}</code> {schedule.spec.timezone}
+          {schedule.spec.cron ? (
+            <code>{schedule.spec.cron}</code>
+          ) : (
+            schedule.spec.every && trans.__('Every %1', duration(Number(schedule.spec.every)))
+          )}{' '}
+          {!schedule.spec.place
+            ? schedule.spec.timezone
+            : schedule.spec.cron
+              ? trans.__('UTC · Kubeflow Pipelines')
+              : trans.__('· Kubeflow Pipelines')}
         </span>
       </button>
       <span className="jk-RowActions">

@@ -94,10 +94,13 @@ class Execution:
         for ref in status.get("outputs", ()):
             for name in ref["names"]:
                 place = Path(str(ref.get("inline", {}).get(name, "")))
+                number = zlib.crc32(status["name"].encode())
+                goal = self.root / self.read.name / self.identity / task / str(number) / name
                 if place.is_absolute() and place.is_dir():
-                    number = zlib.crc32(status["name"].encode())
-                    goal = self.root / self.read.name / self.identity / task / str(number) / name
                     shutil.copytree(place, goal)
+                elif place.is_absolute() and place.is_file():
+                    goal.parent.mkdir(parents=True, exist_ok=True)
+                    shutil.copyfile(place, goal)
 
     def log(self, node: str) -> str | None:
         """What the pod printed, between the lines of KFP's launcher; None for one that is not there."""

@@ -216,3 +216,58 @@ def test_one_that_nobody_can_read_is_listed_without_its_steps(own: FakeKfp, foll
         [],
     )
     assert follow.notice == ""
+
+
+def failed(kfp: FakeKfp, log: str, **task: Any) -> str:
+    """A run whose step failed, and what its pod printed."""
+    row = {"display_name": "add", "state": "FAILED", "start_time": "2026-01-01T00:00:01Z",
+           "child_tasks": [{"pod_name": "linear-add"}], **task}  # fmt: skip
+    (made,) = put(kfp, state="FAILED", run_details={"task_details": [row]})
+    kfp.kept[made, "linear-add"] = log
+    return made
+
+
+def test_why_a_run_failed_is_found_out_once_and_told(own: FakeKfp, follow: Following, heard: Heard) -> None:
+    made = failed(own, "Traceback\nValueError: the door is shut\n")
+    silent = failed(own, "")
+    assert follow.start().shows()
+    until(lambda: heard.changes == [("MODIFIED", made, "FAILED")])
+    run = follow.get(made)
+    assert run is not None
+    assert run.reason == "Step add failed: ValueError: the door is shut"
+    assert run.status["error"] == {"type": "ValueError", "message": "the door is shut", "step": "add"}
+    assert follow.version_of(made) == run.resource_version == heard.versions[-1]
+    until(lambda: len([one for one in own.requests if one.endswith("/log")]) == 2)
+    # What stays as it was is asked no more; one that goes on and fails again is.
+    follow.soon()
+    until(lambda: lists(own) == 2)
+    own.kept[made, "linear-add"] = "OSError: the door is gone\n"
+    own.runs[made]["run_details"]["task_details"][0]["start_time"] = "2026-01-01T00:00:09Z"
+    follow.soon()
+    until(lambda: (now := follow.get(made)) is not None and "the door is gone" in now.reason)
+    assert sum(f"/{silent}/" in one for one in own.requests) == 1
+    assert sum(f"/{made}/" in one for one in own.requests) == 2
+
+
+def test_what_the_server_says_itself_is_enough(own: FakeKfp, follow: Following) -> None:
+    told = failed(own, "ValueError: another\n", error={"code": 2, "message": "OOMKilled\n(exit code 137)"})
+    history = [{"state": "FAILED", "error": {"message": "the quota is full"}}]
+    (whole,) = put(own, state="FAILED", state_history=history)
+    own.broken.append(lambda _method, path: 404 if path.endswith("/log") else None)
+    assert follow.start().shows()
+    found = {run.name: run for run in follow.newest()}
+    assert found[told].reason == "Step add failed: OOMKilled (exit code 137)"
+    assert found[told].status["error"]["step"] == "add"
+    assert found[whole].reason == "the quota is full"
+    assert not [one for one in own.requests if one.endswith("/log")]
+
+
+def test_many_that_failed_are_asked_a_few_at_a_time(
+    own: FakeKfp, follow: Following, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(following, "BUSY_SECONDS", 0.01)
+    made = [failed(own, f"ValueError: {number}\n") for number in range(12)]
+    assert follow.start().shows()
+    until(lambda: all("ValueError" in run.reason for run in follow.newest()))
+    assert lists(own) >= 3
+    assert sum(one.endswith("/log") for one in own.requests) == len(made)

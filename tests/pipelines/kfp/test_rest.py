@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import uuid
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -116,14 +117,33 @@ def test_values_of_a_notebook(server: JupyterServer) -> None:
     assert status == 201, made
     name = made["metadata"]["name"]
     until(lambda: [phase for _, phase in rows(server)] == ["FAILED"])
-    assert server.ask("runs")[1]["items"][0]["status"]["reason"] == "Step two failed."
-    whole = server.ask(f"runs/{name}")[1]["status"]
-    assert whole["reason"] == "Step two failed at cell 2, line 2: ValueError: 21"
+    why = "Step two failed at cell 2, line 2: ValueError: 21"
+    until(lambda: server.ask("runs")[1]["items"][0]["status"]["reason"] == why)
+    assert server.ask(f"runs/{name}")[1]["status"]["reason"] == why
     assert server.ask(f"runs/{name}/values/one/x")[1]["text"] == "[21, 'a']"
+    assert server.ask(f"runs/{name}/values/one/x")[1]["data"] == [21, "a"]
     assert server.ask(f"runs/{name}/values/one/nothing")[0] == 404
+    status, left = server.ask(f"runs/{name}/values/one")
+    assert (status, [ref["names"] for ref in left["outputs"]], left["used"]) == (200, [["x"]], {})
+    assert server.ask(f"runs/{name}/values/two")[1]["used"] == {"x": "one"}
+    assert server.ask(f"runs/{name}/values/three")[0] == 404
     assert "ValueError" in server.ask(f"runs/{name}/code/two")[1]["cells"][-1]["source"]
     status, refused = server.ask(f"runs/{name}:open", "POST", {"step": "two"})
     assert (status, "run.open(STEP)" in refused["message"]) == (409, True)
+
+
+def test_values_of_a_compiled_pipeline(server: JupyterServer, kfp_here: FakeKfp) -> None:
+    (server.home.parent / "artifacts.yaml").write_text((FOLDER / "artifacts.yaml").read_text())
+    name = server.ask("runs", "POST", {"path": "artifacts.yaml", "parameters": {"lines": 3}})[1]["metadata"][
+        "name"
+    ]
+    until(lambda: [phase for _, phase in rows(server)] == ["SUCCEEDED"])
+    steps = [step["name"] for step in server.ask(f"runs/{name}")[1]["status"]["steps"]]
+    found = {step: server.ask(f"runs/{name}/values/{step}")[1] for step in steps}
+    assert found["write"]["given"]["parameters"] == {"lines": 3}
+    (data,) = [ref for ref in found["write"]["outputs"] if ref["types"] == {"data": "Dataset"}]
+    assert data["inline"]["data"].startswith(f"{kfp_here.root.as_uri()}/artifacts/{name}/write/")
+    assert data["bytes"] > 0
 
 
 def followed(server: JupyterServer, name: str) -> str:
@@ -138,6 +158,55 @@ def followed(server: JupyterServer, name: str) -> str:
             assert frame == {"end": True}
             socket.close()
             return text
+
+
+def keep(kfp: FakeKfp, title: str, **more: object) -> str:
+    """A schedule that somebody made there."""
+    identity = str(uuid.uuid4())
+    kfp.recurring[identity] = {
+        "recurring_run_id": identity, "display_name": title, "created_at": "2026-01-01T00:00:00Z", "status": "ENABLED",
+        "max_concurrency": "1", "trigger": {"cron_schedule": {"cron": "0 0 6 * * 1-5"}}, **more,
+    }  # fmt: skip
+    return identity
+
+
+def test_schedules_of_both_places(server: JupyterServer, kfp_here: FakeKfp) -> None:
+    page = server.events()
+    hourly = {"periodic_schedule": {"interval_second": "3600"}}
+    nightly, every = keep(kfp_here, "Of somebody / else"), keep(kfp_here, "Hourly", trigger=hourly)
+    assert server.names("recurringruns") == {nightly, every}
+    found = {item["metadata"]["name"]: item for item in server.ask("recurringruns")[1]["items"]}
+    assert found[nightly]["spec"]["displayName"] == "Of somebody / else"
+    assert found[nightly]["status"]["nextTime"][10:] == "T06:00:00+00:00"
+    assert found[every]["spec"]["every"] == "3600"
+    asked = [one for one in kfp_here.requests if "/recurringruns?" in one]
+    assert len(asked) == 1
+    # One that is made here is kept there; paused, let go on, run and removed by its identity.
+    book = json.dumps(notebook("%%parameters\nn = 2", "%%step one\nx = n"))
+    (server.home.parent / "book.ipynb").write_text(book)
+    body = {"path": "book.ipynb", "cron": "0 6 1 1 *", "name": "yearly", "parameters": {"n": 3}}
+    status, made = server.ask("recurringruns", "POST", body)
+    assert status == 201, made
+    name = made["metadata"]["name"]
+    assert name in kfp_here.recurring
+    until(lambda: page.of(name) == [("ADDED", "RUNNING")])
+    status, paused = server.ask(f"recurringruns/{name}:pause", "POST", {})
+    assert (status, paused["metadata"]["name"], paused["status"]["phase"]) == (200, name, "PAUSED")
+    until(lambda: page.of(name)[-1] == ("MODIFIED", "PAUSED"))
+    assert server.ask(f"recurringruns/{name}:resume", "POST", {})[1]["spec"]["enabled"] is True
+    assert server.ask(f"recurringruns/{name}")[1]["spec"]["parameters"] == {"n": 3}
+    status, run = server.ask(f"recurringruns/{name}:run", "POST", {})
+    assert (status, run["metadata"]["name"] in kfp_here.runs) == (200, True)
+    assert server.ask(f"recurringruns/{name}", "DELETE")[0] == 200
+    assert server.names("recurringruns") == {nightly, every}
+    assert server.ask(f"recurringruns/{name}")[0] == 404
+    # Beside them those of this machine; and a list of runs keeps their changes coming.
+    cluster = LocalCluster(server.home)
+    spec = {"path": "x.ipynb", "cron": "0 6 1 1 *", "enabled": True}
+    cluster.store.create(Resource.new("RecurringRun", "here", spec, namespace=cluster.namespace))
+    assert server.names("recurringruns") == {nightly, every, "here"}
+    assert server.ask("recurringruns/here")[1]["spec"]["path"] == "x.ipynb"
+    page.close()
 
 
 def test_one_that_is_stopped_goes_on_and_fails_as_it_says(server: JupyterServer, kfp_here: FakeKfp) -> None:

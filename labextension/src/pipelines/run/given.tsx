@@ -13,21 +13,27 @@ interface IRuntimeArtifact {
   metadata?: Record<string, Json>;
 }
 
-interface IResults {
+/** Parameters and artifacts by name. */
+export interface IResults {
   parameters: Record<string, Json>;
   artifacts: Record<string, IRuntimeArtifact[]>;
 }
 
 /** What a task of a compiled pipeline was given: each parameter and artifact, and where it came from. */
-export function Given(props: { run: IRun; status: IStepStatus }): JSX.Element {
+export function Given(props: {
+  run: IRun;
+  status: IStepStatus;
+  /** What is known of it beforehand, where nothing was kept. */
+  known?: IResults;
+}): JSX.Element {
   const { run, status } = props;
   const kubeflow = useKubeflow();
   const { trans } = kubeflow;
   const digest = status.inputDigest;
   const path = digest ? `blobs/${digest}?mime=application/json` : null;
-  const { value, error, reload } = useFetched(path, signal =>
-    kubeflow.request<IResults>(path ?? '', { signal })
-  );
+  const fetched = useFetched(path, signal => kubeflow.request<IResults>(path ?? '', { signal }));
+  const { error, reload } = fetched;
+  const value = props.known ?? fetched.value;
   const origins = Outline.of(run.spec.pipeline.graph)?.tasks[status.parent ?? status.name]?.inputs;
   const from = (name: string) => origins?.[name] || trans.__('written in the pipeline');
   const parameters = Object.entries(value?.parameters ?? {});
@@ -36,9 +42,15 @@ export function Given(props: { run: IRun; status: IStepStatus }): JSX.Element {
     <section aria-label={trans.__('Inputs')}>
       <h3>{trans.__('Inputs')}</h3>
       {error ? <ErrorLine error={error} onRetry={reload} /> : null}
-      {!digest && <p className="jk-Quiet">{trans.__('Nothing yet: the step has not run.')}</p>}
-      {digest && value && !parameters.length && !artifacts.length && (
-        <p className="jk-Quiet">{trans.__('It takes no inputs.')}</p>
+      {!digest && !props.known && (
+        <p className="jk-Quiet">{trans.__('Nothing yet: the step has not run.')}</p>
+      )}
+      {value && !parameters.length && !artifacts.length && (
+        <p className="jk-Quiet">
+          {digest
+            ? trans.__('It takes no inputs.')
+            : trans.__('No parameter is known before it runs.')}
+        </p>
       )}
       <ul className="jk-Plain" aria-label={trans.__('Inputs')}>
         {parameters.map(([name, given]) => (

@@ -183,10 +183,10 @@ function FactLine(props: { run: IRun }): JSX.Element {
       <li dir="auto">
         {resumes ? (
           <button type="button" className="jk-Link" onClick={() => void kubeflow.openRun(resumes)}>
-            {triggerText(run, trans)}
+            {triggerText(run, kubeflow)}
           </button>
         ) : (
-          triggerText(run, trans)
+          triggerText(run, kubeflow)
         )}
       </li>
       {environment.user && <li dir="auto">{environment.user}</li>}

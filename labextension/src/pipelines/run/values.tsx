@@ -1,11 +1,13 @@
 import * as React from 'react';
 
 import type { IArtifact, IRun, IStep, IStepStatus, IValueRef, Json } from '../../model/types';
-import { isCompiled } from '../../model/actions';
+import { isCompiled, isElsewhere } from '../../model/actions';
 import { looksLikeModel } from '../../model/values';
+import { number } from '../../format';
 import { CommandIDs } from '../../tokens';
 import { useFetched, useKubeflow } from '../../ui/context';
-import { Chevron, ErrorLine } from '../../ui/controls';
+import { Chevron, CopyButton, ErrorLine } from '../../ui/controls';
+import type { IResults } from './given';
 import { Given } from './given';
 import { Outputs } from './outputs';
 import type { IDisplayed, IPreview, ITableData } from './preview';
@@ -34,12 +36,43 @@ function valuesOf(step: string, refs: readonly IValueRef[]): IValue[] {
   );
 }
 
-/** Inputs with the step each came from; what the step left; what its cells displayed. */
-export function StepValues(props: {
+interface IProps {
   run: IRun;
   status: IStepStatus;
   step: IStep | null;
-}): JSX.Element {
+}
+
+/** What a step of a run elsewhere was given and left: asked for when somebody looks. */
+type Left = Pick<IStepStatus, 'used' | 'outputs' | 'metrics'> & { given?: IResults };
+
+/** Inputs with the step each came from; what the step left; what its cells displayed. */
+export function StepValues(props: IProps): JSX.Element {
+  return isElsewhere(props.run) && props.status.startedAt ? (
+    <ValuesElsewhere {...props} />
+  ) : (
+    <Values {...props} />
+  );
+}
+
+function ValuesElsewhere(props: IProps): JSX.Element {
+  const { run, status } = props;
+  const kubeflow = useKubeflow();
+  const name = status.parent ?? status.name;
+  const path = ['runs', run.metadata.name, 'values', name].map(encodeURIComponent).join('/');
+  const { value, error, reload } = useFetched(`${path} ${status.state}`, signal =>
+    kubeflow.request<Left>(path, { signal })
+  );
+  if (error) {
+    return <ErrorLine error={error} onRetry={reload} />;
+  }
+  if (!value) {
+    return <p className="jk-Quiet">{kubeflow.trans.__('Loading…')}</p>;
+  }
+  const { given, ...left } = value;
+  return <Values {...props} status={{ ...status, ...left, name }} given={given} />;
+}
+
+function Values(props: IProps & { given?: IResults }): JSX.Element {
   const { run, status } = props;
   const { trans } = useKubeflow();
   const inputs = findInputs(run, status, props.step);
@@ -48,8 +81,8 @@ export function StepValues(props: {
   const shows = status.startedAt || status.cached;
   return (
     <div className="jk-Values">
-      {isCompiled(run) ? (
-        <Given run={run} status={status} />
+      {isCompiled(run) && (props.given || !isElsewhere(run) || !status.used) ? (
+        <Given run={run} status={status} known={props.given} />
       ) : (
         <ValueSection
           title={trans.__('Inputs')}
@@ -68,6 +101,19 @@ export function StepValues(props: {
           shows ? trans.__('It left no values.') : trans.__('Nothing yet: the step has not run.')
         }
       />
+      {isElsewhere(run) && Object.keys(status.metrics ?? {}).length > 0 && (
+        <section aria-label={trans.__('Metrics')}>
+          <h3>{trans.__('Metrics')}</h3>
+          <dl className="jk-Facts">
+            {Object.entries(status.metrics ?? {}).map(([name, value]) => (
+              <React.Fragment key={name}>
+                <dt dir="auto">{name}</dt>
+                <dd title={String(value)}>{number(value)}</dd>
+              </React.Fragment>
+            ))}
+          </dl>
+        </section>
+      )}
       {live.length > 0 && (
         <section aria-label={trans.__('Not kept')}>
           <h3>{trans.__('Not kept')}</h3>
@@ -208,6 +254,9 @@ function Value(props: { run: IRun; value: IValue; own: string }): JSX.Element {
           </button>
         ) : (
           <span className="jk-Value-head jk-mod-still">{row}</span>
+        )}
+        {typeof value.inline === 'string' && value.inline.includes('://') && (
+          <CopyButton text={value.inline} label={trans.__('Copy %1', value.name)} />
         )}
         {value.step && looksLikeModel(value.type) && (
           <button
