@@ -108,6 +108,13 @@ def seen(resource: Resource) -> Resource:
     return told
 
 
+def is_part(resource: Resource) -> bool:
+    """Whether another resource speaks for it: a variant of an endpoint, or its gateway."""
+    from jupyter_ext.serving.places import ENDPOINT
+
+    return resource.labels.get(ENDPOINT, resource.name) != resource.name
+
+
 def shown(resource: Resource) -> Resource:
     """Give it with what its status does not say where a cluster has it: why it waits, and what its pods do.
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 from jupyter_ext.errors import KubeflowError
 from jupyter_ext.home.work import listed, row
 from jupyter_ext.kinds import ROWS
+from jupyter_ext.resources import is_part
 
 if TYPE_CHECKING:
     from jupyter_ext.cluster.resource import Resource
@@ -19,7 +20,7 @@ ASKED: Final = 20
 def of(cluster: Any) -> list[dict[str, Any]]:
     """Every endpoint: phase, reason, its variants with their shares, requests and errors of the last minutes."""
     kinds = [each.kind for each in ROWS if each.serves]
-    found = [item for kind in kinds for item in listed(cluster, kind, limit=MOST)]
+    found = [item for kind in kinds for item in listed(cluster, kind, limit=MOST) if not is_part(item)]
     return [_endpoint(item, counted=number < ASKED) for number, item in enumerate(found)]
 
 

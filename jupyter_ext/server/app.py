@@ -43,10 +43,10 @@ def mirrors(teller: Teller) -> Mirrors:
     def chosen(cluster: KubeCluster | None) -> None:
         moved(teller, cluster.name if cluster else "local")
 
-    def shape(resource: Resource) -> Resource:
+    def shape(resource: Resource) -> Resource | None:
         from jupyter_ext import resources
 
-        return resources.seen(resource)
+        return None if resources.is_part(resource) else resources.seen(resource)
 
     return Mirrors(lambda change, resource: teller.tell(event_data(change, resource)), chosen, shape)
 

@@ -14,26 +14,29 @@ from typing import TYPE_CHECKING, Any, Final, cast
 from jupyter_ext.cluster import discover
 from jupyter_ext.cluster.kube import handle as shared
 from jupyter_ext.cluster.resource import Resource
-from jupyter_ext.errors import Conflict, NotFound, Unavailable, Where
-from jupyter_ext.serving import kube_asking, kube_objects, kube_runtime, verbs
+from jupyter_ext.errors import Conflict, KubeflowError, NotFound, Unavailable, Where
+from jupyter_ext.serving import kube_asking, kube_gateway, kube_objects, kube_runtime, revisions, verbs
 from jupyter_ext.serving import spec as names
 from jupyter_ext.serving.handle import Endpoint
-from jupyter_ext.serving.kube_record import ENDPOINT, Records
-from jupyter_ext.serving.kube_refused import WithoutGateway
+from jupyter_ext.serving.kube_door import Door, Told
+from jupyter_ext.serving.kube_record import Records
+from jupyter_ext.serving.kube_refused import ThroughGateway
 from jupyter_ext.serving.kube_view import View
-from jupyter_ext.serving.places import KIND
+from jupyter_ext.serving.places import ENDPOINT, KIND
 
 if TYPE_CHECKING:
     from jupyter_ext.cluster.answers import WatchEvent
     from jupyter_ext.cluster.kube import KubeCluster
     from jupyter_ext.cluster.local import LocalCluster
-    from jupyter_ext.serving.predicting import Target
+    from jupyter_ext.serving.predicting import Send, Target
     from jupyter_ext.serving.submission import Asked
 
 _STOP_SECONDS: Final = 120.0
 _WAY_SECONDS: Final = 10.0
 _ways: Final[dict[tuple[str, str, str], dict[str | None, tuple[float, Target]]]] = {}
 """Where requests go, of each endpoint that was asked: one handle's change is every handle's of this process."""
+_doors: Final[dict[tuple[str, str, str], Door]] = {}
+"""The gateways that were found, likewise."""
 
 
 def place() -> KubeCluster | None:
@@ -46,7 +49,7 @@ def start(remote: KubeCluster, here: LocalCluster, asked: Asked) -> KubeEndpoint
     records = Records(remote, here)
     if records.find(asked.name) is None:
         first = asked.first()
-        kube_objects.require(first)
+        kube_objects.require(first, remote)
         kube_runtime.found(remote)
         try:
             remote.get(KIND, asked.name)
@@ -72,7 +75,7 @@ def examined(remote: KubeCluster, here: LocalCluster, asked: Asked) -> Resource:
     """What ``start`` would ask for; nothing is made."""
     found = Records(remote, here).find(asked.name)
     made = asked.first() if found is None else asked.changed(found)
-    kube_objects.require(made)
+    kube_objects.require(made, remote)
     return made
 
 
@@ -93,8 +96,8 @@ def submit(remote: KubeCluster, resource: Resource) -> KubeEndpoint:
     return KubeEndpoint(remote.create(resource).name, remote)
 
 
-class KubeEndpoint(WithoutGateway, shared.KubeHandle, Endpoint):
-    """One endpoint of a Kubernetes cluster. Every property asks the API server."""
+class KubeEndpoint(ThroughGateway, shared.KubeHandle, Endpoint):
+    """One endpoint of a Kubernetes cluster. Every property asks its gateway, or where there is none the API server."""
 
     _kind = KIND
     _look_seconds = 2.0  # between looks at pods, of which KServe says nothing while they start
@@ -102,13 +105,52 @@ class KubeEndpoint(WithoutGateway, shared.KubeHandle, Endpoint):
     def __init__(self, name: str, cluster: KubeCluster, kind: str | None = None) -> None:
         shared.KubeHandle.__init__(self, name, cluster, kind)
         self._records = Records(cluster, discover.current())
-        self._ways = _ways.setdefault((cluster.access.server, cluster.namespace, name), {})
+        self._place = (cluster.access.server, cluster.namespace, name)
+        self._ways = _ways.setdefault(self._place, {})
         self._cluster = cast("LocalCluster", self._records)  # all that the verbs need of one
+
+    def __reduce__(self) -> tuple[type[KubeEndpoint], tuple[str, KubeCluster]]:
+        """It is handed from step to step: what it knows is asked for again there."""
+        return KubeEndpoint, (self.name, self._remote)
 
     @property
     def resource(self) -> Resource:
         """The endpoint as it is now, in the words of this machine's; raises NotFound if it was deleted."""
-        return View(self._records, self.name).resource()
+        if (known := self._known()) is not None:
+            return known
+        view = self._view()
+        return self._known() or view.resource()
+
+    def _known(self) -> Resource | None:
+        """What the gateway says: it follows all that the endpoint is, and one answer has it. None without its word."""
+        door = _doors.get(self._place)
+        try:
+            return None if door is None else door.resource(self._records.written(self.name))
+        except KubeflowError:
+            _doors.pop(self._place, None)  # its pod may be starting again
+            return None
+
+    def _view(self) -> View:
+        """A look at all there is; the gateway is remembered."""
+        found = View(self._records, self.name)
+        _doors.pop(self._place, None)
+        if found.opens:
+            with suppress(Unavailable):  # KServe has not said its address yet
+                if (door := self._door_of(found)) is not None:
+                    _doors[self._place] = door
+        return found
+
+    def _told(self) -> Told | None:
+        door = _doors.get(self._place)
+        if door is None and (door := self._door_of(self._view())) is None:
+            return None
+        return Told(door)
+
+    def _door_of(self, found: View) -> Door | None:
+        """The way to the gateway, if there is one. Raises Unavailable while that has no address."""
+        if found.gateway is None or found.kept is None:
+            return None
+        return Door.of(self._remote, found.gateway, self.name, found.kept.token)
 
     def _said(self) -> str:
         resource = self.resource
@@ -129,7 +171,7 @@ class KubeEndpoint(WithoutGateway, shared.KubeHandle, Endpoint):
 
     @property
     def address(self) -> str:
-        """Its address inside the cluster: that of the split where there is one."""
+        """Its address inside the cluster: that of its gateway, or of the split, where there is one."""
         return kube_asking.address(self._front(), self._remote.namespace)
 
     @property
@@ -143,9 +185,13 @@ class KubeEndpoint(WithoutGateway, shared.KubeHandle, Endpoint):
         return ""
 
     def _front(self) -> Resource:
-        """What stands before the variants: the graph where there is one."""
-        found = View(self._records, self.name)
-        return found.graph or found.stable
+        """What stands before the variants."""
+        return self._view().front
+
+    @property
+    def send(self) -> Send | None:
+        """How requests go where that is not by the address itself."""
+        return self._target(None).send
 
     def _target(self, variant: str | None) -> Target:
         """Where requests go; looked for again after some seconds, for another may change it."""
@@ -156,9 +202,13 @@ class KubeEndpoint(WithoutGateway, shared.KubeHandle, Endpoint):
         return known
 
     def _way(self, variant: str | None) -> Target:
-        found = View(self._records, self.name)
-        at = found.graph or found.stable
+        found = self._view()
+        at = found.front
         timeout = names.TIMEOUT
+        if found.record is not None and at is found.gateway:
+            timeout = max(each.timeout for each in names.read(found.record).variants)
+            chosen = verbs.variant_of(found.record, variant) if variant else None
+            return kube_asking.target(self._remote, at, timeout, model=self.name, variant=chosen)
         if found.record is not None:
             service = names.read(found.record)
             timeout = max(each.timeout for each in service.variants)
@@ -183,6 +233,13 @@ class KubeEndpoint(WithoutGateway, shared.KubeHandle, Endpoint):
         del after
         self._ways.clear()
         return self.wait(_STOP_SECONDS * 5) if wait else self
+
+    def rules(self, *texts: str) -> list[dict[str, Any]]:
+        """As on this machine; with texts it comes back when the gateway watches by them."""
+        found = super().rules(*texts)
+        if texts and self.resource.status.get("gateway", {}).get("state") == "loading":
+            self._in_force(self.resource, wait=True)
+        return found
 
     def stop(self, *, wait: bool = False) -> KubeEndpoint:
         """End its pods; it keeps its name and its revisions, and ``start`` serves again."""
@@ -211,7 +268,10 @@ class KubeEndpoint(WithoutGateway, shared.KubeHandle, Endpoint):
 
     def delete(self) -> None:
         """Remove it, and with it its variants, their pods and logs, and its revisions."""
-        found = View(self._records, self.name)
+        found = self._view()
+        _doors.pop(self._place, None)
+        if found.gateway is not None:
+            self._removed(KIND, found.gateway.name)
         if found.graph is not None:
             self._removed(found.graph.kind, found.graph.name)
         for each in found.services:
@@ -230,6 +290,10 @@ class KubeEndpoint(WithoutGateway, shared.KubeHandle, Endpoint):
         resource = self._reached(timeout, self._is_settled)
         self._ways.clear()
         failed = [row for row in resource.status.get("variants") or () if row["state"] == "failed"]
+        door = resource.status.get("gateway") or {}
+        if door.get("state") == "failed":
+            what = f"The gateway of {self.name} does not start: {door['reason']}"
+            raise Unavailable(what, where=Where(object=kube_gateway.name_of(self.name)))
         if failed:
             where = Where(object=f"{self.name}, {failed[0]['name']}")
             raise Unavailable(str(failed[0]["reason"] or self._why(resource)), where=where)
@@ -247,10 +311,13 @@ class KubeEndpoint(WithoutGateway, shared.KubeHandle, Endpoint):
         rows = resource.status.get("variants")
         if resource.resting or rows is None:
             return resource.resting or resource.phase == "RUNNING"
-        if any(row["state"] == "failed" for row in rows):
+        door = resource.status.get("gateway")
+        if any(row["state"] == "failed" for row in rows) or (door and door["state"] == "failed"):
             return True
         if any(row["state"] != "ready" for row in rows):
             return False
+        if door:  # it puts the shares in force itself, and tidies up
+            return resource.status.get("servingRevision") == revisions.number_of(resource)
         self._settle()
         return "servingRevision" in resource.status and not self._left(resource)
 
@@ -263,7 +330,7 @@ class KubeEndpoint(WithoutGateway, shared.KubeHandle, Endpoint):
     def _settle(self) -> None:
         """Put the shares in force, then remove the variants that nobody asks for any more."""
         found = View(self._records, self.name)
-        if found.record is None:
+        if found.record is None or found.gateway is not None:
             return
         service = names.read(found.record)
         if found.wants_graph(service):

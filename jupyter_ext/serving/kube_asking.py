@@ -50,19 +50,23 @@ def proxy_path(url: str, namespace: str) -> str:
     return f"/api/v1/namespaces/{quote(namespace)}/services/{parts.scheme}:{quote(service)}:{port}/proxy"
 
 
-def target(remote: KubeCluster, resource: Resource, timeout: float) -> predicting.Target:
-    """Where requests go, and how."""
+def target(
+    remote: KubeCluster,
+    resource: Resource,
+    timeout: float,
+    *,
+    model: str = "",
+    variant: str | None = None,
+    patience: float = _PATIENCE,
+) -> predicting.Target:
+    """Where requests go, and how. ``model``: what it is called there, if not as the resource."""
     url = address(resource, remote.namespace)
+    model = model or resource.name
     if is_inside(remote):
-        return predicting.Target(url, None, resource.name, timeout=timeout)
+        return predicting.Target(url, None, model, variant, timeout)
     path = proxy_path(url, remote.namespace)
-    return predicting.Target(
-        f"{remote.access.server}{path}",
-        None,
-        resource.name,
-        timeout=timeout,
-        send=_Through(remote, path).send,
-    )
+    send = _Through(remote, path, patience).send
+    return predicting.Target(f"{remote.access.server}{path}", None, model, variant, timeout, send)
 
 
 class _Said(NamedTuple):
@@ -73,14 +77,14 @@ class _Said(NamedTuple):
 class _Through:
     """Requests through the API server."""
 
-    def __init__(self, remote: KubeCluster, path: str) -> None:
-        self._remote, self._path = remote, path
+    def __init__(self, remote: KubeCluster, path: str, patience: float) -> None:
+        self._remote, self._path, self._patience = remote, path, patience
 
     def send(
         self, method: str, path: str, body: bytes | None, headers: Mapping[str, str], timeout: float
     ) -> tuple[Any, bytes]:
         """As ``predicting``'s own way. Raises Forbidden where one may not."""
-        late = time.monotonic() + min(timeout, _PATIENCE)
+        late = time.monotonic() + min(timeout, self._patience)
         while True:
             answer = self._remote.transport.forward(method, f"{self._path}{path}", body, headers, timeout)
             of_server = b'"kind":"Status"' in answer.data[:200]

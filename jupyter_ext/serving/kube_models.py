@@ -17,7 +17,8 @@ from urllib.parse import urlsplit
 
 from jupyter_ext.errors import Conflict, Unfit, Where
 from jupyter_ext.serving import finding
-from jupyter_ext.serving.kube_record import ENDPOINT, LARGEST
+from jupyter_ext.serving.kube_record import LARGEST
+from jupyter_ext.serving.places import ENDPOINT
 from jupyter_ext.serving.server.config import ABOUT
 
 if TYPE_CHECKING:

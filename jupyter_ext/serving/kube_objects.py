@@ -1,7 +1,8 @@
 """What KServe is given for an endpoint: an InferenceService for each variant, and a graph that splits what is asked.
 
 KServe of Standard mode gives one InferenceService one model (before 0.20, and without the Gateway API after it), so each
-variant has its own; an `InferenceGraph (serving.kserve.io/v1alpha1)` of one Splitter stands before them once there are several.
+variant has its own. Once there are several our gateway stands before them (``kube_gateway``), or, where that cannot be, an
+`InferenceGraph (serving.kserve.io/v1alpha1)` of one Splitter.
 """
 
 from __future__ import annotations
@@ -12,14 +13,15 @@ from typing import TYPE_CHECKING, Any, Final
 from jupyter_ext.cluster.kube.handle import refused
 from jupyter_ext.cluster.resource import Resource, is_name
 from jupyter_ext.errors import Invalid, Unfit, Where
-from jupyter_ext.serving import finding, kube_models, kube_runtime
+from jupyter_ext.serving import finding, kube_gateway, kube_models, kube_runtime
 from jupyter_ext.serving import spec as names
 from jupyter_ext.serving.fields import CONTAINER
-from jupyter_ext.serving.kube_record import ENDPOINT, VARIANT, reference
+from jupyter_ext.serving.kube_record import VARIANT, reference
 from jupyter_ext.serving.kube_runtime import NAME
-from jupyter_ext.serving.places import KIND
+from jupyter_ext.serving.places import ENDPOINT, KIND
 
 if TYPE_CHECKING:
+    from jupyter_ext.cluster.kube import KubeCluster
     from jupyter_ext.serving.kube_record import Records
     from jupyter_ext.serving.spec import Predictor, Service
 
@@ -28,8 +30,6 @@ DIGEST: Final = "jupyter-kubeflow.org/predictor"
 GRAPH: Final = "InferenceGraph"
 _OF_PODS: Final = ("imagePullSecrets", "nodeSelector", "tolerations", "affinity")
 """Fields of a runtime that are about its pods."""
-_LONGEST: Final = 50
-"""Letters of an InferenceService's name, from which KServe makes others."""
 
 Json = dict[str, Any]
 
@@ -44,14 +44,24 @@ def service_name(endpoint: str, service: Service, variant: str) -> str:
     return endpoint if variant == service.stable.name else f"{endpoint}-{variant}"
 
 
-def require(resource: Resource) -> Service:
-    """Refuse by name what KServe has no word for; gives what is asked for."""
+_WITHOUT: Final = {
+    "sticky": "Split without it.",
+    "mirror": "Serve the variant with percent=0 and send it requests by variant=.",
+    "rules": "Look with endpoint.why(), and roll back with endpoint.rollback().",
+    "log": "KServe logs to a URL: apply an InferenceService with spec.predictor.logger.",
+}
+"""What to do where there can be no gateway."""
+
+
+def require(resource: Resource, remote: KubeCluster) -> Service:
+    """Refuse by name what KServe has no word for, nor a gateway of ours there; gives what is asked for."""
     service = names.read(resource)
+    needed = kube_gateway.needs(service)
+    is_new = bool(needed) and kube_gateway.found(remote, resource.name) is None
+    if is_new and (why := kube_gateway.lacks(remote, resource.name)):
+        what = f"{needed[0]} needs our gateway before the endpoint: {why}"
+        raise refused(needed[0], what, _WITHOUT[needed[0]])
     for field, asked, hint in (
-        ("sticky", service.sticky, "Split without it."),
-        ("mirror", service.mirror, "Serve the variant with percent=0 and send it requests by variant=."),
-        ("rules", service.rules, "Look with endpoint.why(), and roll back with endpoint.rollback()."),
-        ("log", service.log, "KServe logs to a URL: apply an InferenceService with spec.predictor.logger."),
         ("idle", service.idle != names.IDLE_SECONDS, "Stop it: endpoint.stop()."),
         ("transformer", service.transformer, "Apply an InferenceService with spec.transformer."),
         ("explainer", service.explainer, "Apply an InferenceService with spec.explainer."),
@@ -65,9 +75,12 @@ def require(resource: Resource) -> Service:
     for each in service.variants:
         _require(each)
         name = service_name(resource.name, service, each.name)
-        if len(name) > _LONGEST or not is_name(name):
-            what = f"{name!r} is too long for an InferenceService: {_LONGEST} letters"
+        if len(name) > kube_gateway.LONGEST or not is_name(name):
+            what = f"{name!r} is too long for an InferenceService: {kube_gateway.LONGEST} letters"
             raise Invalid(what, where=Where(field="endpoint"))
+        if name == kube_gateway.name_of(resource.name):
+            what = f"A variant {each.name} would have the name of the endpoint's gateway"
+            raise Invalid(what, where=Where(field="variant"), hint="Name it otherwise.")
     return service
 
 
@@ -144,7 +157,7 @@ def _container(found: Json, own: Json, volumes: list[Json]) -> Json:
 
 def realize(records: Records, resource: Resource) -> None:
     """Give KServe an InferenceService for each variant; what is no longer asked for goes in ``settle``."""
-    service = require(resource)
+    service = require(resource, records.remote)
     made = {digest: body for digest, body in records.made(resource.name).items() if digest in _kept(resource)}
     for each in service.variants:
         if each.digest not in made:
@@ -164,6 +177,7 @@ def realize(records: Records, resource: Resource) -> None:
         else:
             owner = applied.uid
             records.adopt(resource.name, owner)
+    kube_gateway.realize(records, resource, service, owner)
 
 
 def owned(records: Records, resource: Resource, owner: str) -> None:

@@ -7,30 +7,43 @@ verbs are the same; what KServe is given is made from it.
 from __future__ import annotations
 
 import json
+import secrets
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, Final
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from jupyter_ext.cluster.kube.transport import MERGE
 from jupyter_ext.cluster.resource import KINDS, Resource
 from jupyter_ext.errors import Conflict, Invalid, NotFound, Where
 from jupyter_ext.serving import revisions
-from jupyter_ext.serving.places import KIND
+from jupyter_ext.serving.places import ENDPOINT, KIND
 
 if TYPE_CHECKING:
     from jupyter_ext.cluster.kube import KubeCluster
     from jupyter_ext.cluster.local import LocalCluster
 
-ENDPOINT: Final = "jupyter-kubeflow.org/endpoint"
-"""Label of all that belongs to an endpoint, with its name."""
 VARIANT: Final = "jupyter-kubeflow.org/variant"
 LARGEST: Final = 900_000
 """Bytes in a ConfigMap, of which the API server takes 1 MiB."""
 _ATTEMPTS: Final = 20
 _ASKED: Final = "endpoint.json"
 _MADE: Final = "made.json"
+_OPENS: Final = "gateway.token"
+"""What opens the record of requests at the endpoint's gateway, to whoever may read the namespace."""
+_versions: Final[dict[tuple[str, str, str], int]] = {}
+"""Of what this process wrote last, by server, namespace and endpoint: a gateway that knows less is behind."""
 
 Json = dict[str, Any]
 Edit = Callable[[Resource], Resource | None]
+
+
+class Kept(NamedTuple):
+    """A record: what is asked for, what KServe was given for each predictor, and the token of the gateway, if it has one."""
+
+    resource: Resource
+    made: dict[str, Json]
+    version: int
+    token: str
 
 
 class Records:
@@ -46,8 +59,13 @@ class Records:
 
     def find(self, name: str) -> Resource | None:
         """What the endpoint of that name is asked to be; None for one that was not made here."""
+        found = self.kept(name)
+        return None if found is None else found.resource
+
+    def kept(self, name: str) -> Kept | None:
+        """All that the record says; None for an endpoint that was not made here."""
         try:
-            return self._read(name)[0]
+            return self._read_all(name)
         except NotFound:
             return None
 
@@ -68,7 +86,7 @@ class Records:
             "metadata": {"name": name_of(resource.name), "labels": {ENDPOINT: resource.name}},
             "data": self._data(resource, {}),
         }
-        self.remote.transport.ask("POST", self._path(), body, query=self._query)
+        self._wrote(resource.name, self.remote.transport.ask("POST", self._path(), body, query=self._query))
         try:
             self._realize(resource)
         except Exception:
@@ -82,18 +100,19 @@ class Records:
         from jupyter_ext.serving.kube_objects import require
 
         for attempt in range(_ATTEMPTS):
-            found, made, version = self._read_all(name)
+            kept = self._read_all(name)
+            found = kept.resource
             after = edit(found)
             if after is None:
                 return found
-            require(after)
+            require(after, self.remote)
             if revisions.content(after.spec, after.annotations) != revisions.content(
                 found.spec, found.annotations
             ):
                 noted = revisions.appended(after, what, by=by, why=why, of=of)
                 after = after.with_(status={"revisions": noted})
             try:
-                self._write(after, made, version)
+                self._write(after, kept.made, kept.version)
             except Conflict:
                 if attempt == _ATTEMPTS - 1:
                     raise
@@ -104,7 +123,7 @@ class Records:
 
     def made(self, name: str) -> dict[str, Json]:
         """What KServe was given for each predictor, by its digest."""
-        return self._read_all(name)[1]
+        return self._read_all(name).made
 
     def keep(self, name: str, made: Mapping[str, Json]) -> None:
         """Remember what KServe is given, so that the same predictor is never given otherwise."""
@@ -112,6 +131,26 @@ class Records:
         self.remote.transport.ask(
             "PATCH", self._path(name), body, query=self._query, content_type=MERGE, repeat=True
         )
+
+    def open(self, name: str) -> str:
+        """The token of the endpoint's gateway, made if there is none."""
+        for _ in range(_ATTEMPTS):
+            kept = self._read_all(name)
+            if kept.token:
+                return kept.token
+            body = {
+                "metadata": {"resourceVersion": str(kept.version)},
+                "data": {_OPENS: secrets.token_urlsafe(32)},
+            }
+            with suppress(Conflict):  # read what somebody else made
+                self.remote.transport.ask(
+                    "PATCH", self._path(name), body, query=self._query, content_type=MERGE
+                )
+        raise Conflict(f"The record of {name} changes all the time")
+
+    def written(self, name: str) -> int:
+        """The version of the record that this process wrote last; 0 for none."""
+        return _versions.get(self._mine(name), 0)
 
     def uid(self, name: str) -> str:
         """Of the record; what has it as its owner goes with it."""
@@ -128,8 +167,7 @@ class Records:
 
     def forget(self, name: str) -> None:
         """Remove the record, and all that it owns."""
-        from contextlib import suppress
-
+        _versions.pop(self._mine(name), None)
         with suppress(NotFound):
             self.remote.transport.ask(
                 "DELETE", self._path(name), {"propagationPolicy": "Background"}, repeat=True
@@ -146,6 +184,12 @@ class Records:
     def _query(self) -> dict[str, str]:
         return {"fieldManager": self.remote.manager}
 
+    def _mine(self, name: str) -> tuple[str, str, str]:
+        return (self.remote.access.server, self.remote.namespace, name)
+
+    def _wrote(self, name: str, thing: Json) -> None:
+        _versions[self._mine(name)] = int(thing["metadata"]["resourceVersion"])
+
     def _path(self, name: str | None = None) -> str:
         root = f"/api/v1/namespaces/{self.remote.namespace}/configmaps"
         return f"{root}/{name_of(name)}" if name else root
@@ -154,11 +198,7 @@ class Records:
         found: Json = self.remote.transport.ask("GET", self._path(name))
         return found
 
-    def _read(self, name: str) -> tuple[Resource, str]:
-        found, _, version = self._read_all(name)
-        return found, version
-
-    def _read_all(self, name: str) -> tuple[Resource, dict[str, Json], str]:
+    def _read_all(self, name: str) -> Kept:
         thing = self._thing(name)
         try:
             kept = json.loads(thing["data"][_ASKED])
@@ -176,12 +216,14 @@ class Records:
         except (KeyError, TypeError, ValueError) as error:
             what = f"The record of {name} is no record ({type(error).__name__})"
             raise Invalid(what, where=Where(object=f"ConfigMap {name_of(name)}")) from None
-        return found, made, str(thing["metadata"]["resourceVersion"])
+        token = str(thing["data"].get(_OPENS) or "")
+        return Kept(found, made, int(thing["metadata"]["resourceVersion"]), token)
 
-    def _write(self, resource: Resource, made: Mapping[str, Json], version: str) -> None:
-        body = {"metadata": {"resourceVersion": version}, "data": self._data(resource, made)}
+    def _write(self, resource: Resource, made: Mapping[str, Json], version: int) -> None:
+        body = {"metadata": {"resourceVersion": str(version)}, "data": self._data(resource, made)}
         path = self._path(resource.name)
-        self.remote.transport.ask("PATCH", path, body, query=self._query, content_type=MERGE)
+        thing = self.remote.transport.ask("PATCH", path, body, query=self._query, content_type=MERGE)
+        self._wrote(resource.name, thing)
 
     def _data(self, resource: Resource, made: Mapping[str, Json]) -> dict[str, str]:
         kept = {

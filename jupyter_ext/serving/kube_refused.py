@@ -1,43 +1,70 @@
-"""What an endpoint of a Kubernetes cluster cannot do, because our gateway is not before it: each says so by name."""
+"""What an endpoint of a Kubernetes cluster can do only with our gateway before it: without one each says so by name."""
 
 from __future__ import annotations
 
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 from jupyter_ext.cluster.kube.handle import refused
+from jupyter_ext.serving.handle import Endpoint
 
-_WHY = "is for endpoints on this machine: on a cluster requests do not go through our gateway"
+if TYPE_CHECKING:
+    from jupyter_ext.cluster.local.metrics import Page
+    from jupyter_ext.serving.kube_door import Told
+
+_WHY: Final = "needs our gateway before the endpoint, and there is none"
+_HOW: Final = "It comes with sticky=, log=, rules= or a second variant's share, where the namespace has an account for work."
 
 
-def _not(field: str, hint: str) -> NoReturn:
-    raise refused(field, f"{field} {_WHY}", hint)
+class ThroughGateway(Endpoint):
+    """The calls that need the gateway's records. All raise Unfit where there is no gateway."""
 
+    def _told(self) -> Told | None:
+        """What the gateway tells; None where there is none."""
+        raise NotImplementedError
 
-class WithoutGateway:
-    """The calls that need the gateway's records. All raise Unfit."""
+    def _needed(self, field: str) -> Told:
+        if (told := self._told()) is None:
+            raise refused(field, f"{field} {_WHY}", _HOW)
+        return told
+
+    @property
+    def _traffic(self) -> Any:
+        return self._needed("requests")
 
     def explain(self, *_: Any, **__: Any) -> NoReturn:
         """Refused."""
-        _not("explain", "Explain with the model itself.")
+        what = "explain is for endpoints on this machine: on a cluster no explainer is made"
+        raise refused("explain", what, "Explain with the model itself.")
 
-    def feedback(self, *_: Any, **__: Any) -> NoReturn:
-        """Refused."""
-        _not("feedback", "Keep outcomes where you compare them.")
+    def feedback(self, request_id: str, **outcome: float) -> None:
+        """What became of a prediction: ``feedback(id, clicked=1)``; ``compare("clicked")`` weighs it."""
+        self._needed("feedback").feedback(request_id, outcome)
 
-    def compare(self, *_: Any, **__: Any) -> NoReturn:
-        """Refused."""
-        _not("compare", "Read the pods' /metrics with Prometheus.")
+    def compare(self, *said: Any, **more: Any) -> Any:
+        """As on this machine: the gateway has what went through since its pod began."""
+        self._needed("compare")
+        return super().compare(*said, **more)
 
-    def requests(self, *_: Any, **__: Any) -> NoReturn:
-        """Refused."""
-        _not("requests", "KServe logs to a URL: spec.predictor.logger.")
+    def requests(self, *said: Any, **more: Any) -> list[Any]:
+        """The log of requests, newest first."""
+        self._needed("requests")
+        return super().requests(*said, **more)
 
-    request = replay = requests
+    def request(self, request_id: str) -> Any:
+        """One request of the log. Raises NotFound."""
+        self._needed("request")
+        return super().request(request_id)
 
-    def drift(self, *_: Any, **__: Any) -> NoReturn:
-        """Refused."""
-        _not("drift", "It is measured of requests that are kept.")
+    def replay(self, *said: Any, **more: Any) -> Any:
+        """Send logged requests to a variant that nobody meets yet, and say what it answers otherwise."""
+        self._needed("replay")
+        return super().replay(*said, **more)
 
-    def curves(self, *_: Any, **__: Any) -> NoReturn:
-        """Refused."""
-        _not("curves", "Read the pods' /metrics with Prometheus.")
+    def drift(self, *said: Any, **more: Any) -> Any:
+        """How far what is asked has moved from what the model was trained on."""
+        self._needed("drift")
+        return super().drift(*said, **more)
+
+    def curves(self, since: int = 0, *, limit: int = 2000, **more: Any) -> Page:
+        """Rate, errors, latencies and requests in flight of each variant, after the cursor ``since``."""
+        return self._needed("curves").curves(since, limit=limit, **more)

@@ -7,17 +7,18 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 
 from jupyter_ext.cluster.kube import why
 from jupyter_ext.cluster.kube.listing import pages
 from jupyter_ext.cluster.kube.pods import OWNER, Pod, pod_of
 from jupyter_ext.errors import Forbidden, NotFound, Unavailable
-from jupyter_ext.serving import revisions
+from jupyter_ext.serving import kube_gateway, revisions
 from jupyter_ext.serving import spec as names
 from jupyter_ext.serving.kube_objects import DIGEST, GRAPH, graph_name, service_name, split
-from jupyter_ext.serving.kube_record import ENDPOINT
-from jupyter_ext.serving.places import KIND
+from jupyter_ext.serving.kube_routing import address_of
+from jupyter_ext.serving.places import ENDPOINT, KIND
 from jupyter_ext.serving.server.process import FAILED
 
 if TYPE_CHECKING:
@@ -34,25 +35,29 @@ Json = dict[str, Any]
 
 
 class View:
-    """One look: four requests."""
+    """One look: three requests, and one more where there may be a graph."""
 
     def __init__(self, records: Records, name: str) -> None:
         remote = records.remote
         self.name = name
-        self.record = records.find(name)
+        self.kept = records.kept(name)
+        self.record = None if self.kept is None else self.kept.resource
         listed = remote.list(KIND, labels={ENDPOINT: name}) if self.record else [remote.get(KIND, name)]
         self.services = {each.name: each for each in listed}
         if name not in self.services:
             raise NotFound(f"There is no endpoint {name!r}", hint="It may have been deleted.")
         self.stable = self.services[name]
         self.graph: Resource | None = None
+        self.gateway: Resource | None = None
         self.pods: list[Json] = []
         if self.record is None:
             return
-        try:
-            self.graph = remote.get(GRAPH, graph_name(name))
-        except (NotFound, Unavailable, Forbidden):
-            self.graph = None
+        own = kube_gateway.name_of(name)
+        if own in self.services and kube_gateway.is_gateway(self.services[own], name):
+            self.gateway = self.services.pop(own)
+        else:
+            with suppress(NotFound, Unavailable, Forbidden):
+                self.graph = remote.get(GRAPH, graph_name(name))
         try:
             path = f"/api/v1/namespaces/{remote.namespace}/pods"
             self.pods, _ = pages(remote.transport, path, labels=f"{ENDPOINT}={name}")
@@ -76,7 +81,11 @@ class View:
             "variants": rows,
             "revisions": revisions.entries(self.record),
         }
-        if settled and self.is_split(service):
+        if self.gateway is not None:
+            status["gateway"] = door = self._door(service)  # which knows itself what is in force
+            if door["state"] in {"loading", "failed"} and not reason:
+                status["reason"] = f"Its gateway: {door['reason'] or 'its pod is starting.'}"
+        elif settled and self.is_split(service):
             status["servingRevision"] = revisions.number_of(self.record)
         about = self.stable
         return self.record.with_(
@@ -87,6 +96,43 @@ class View:
             resource_version=about.resource_version,
             deleted=about.deleted,
         )
+
+    @property
+    def front(self) -> Resource:
+        """What requests go to: the gateway from when it has an address, else the graph, else the stable variant."""
+        if self.gateway is not None and address_of(self.gateway):
+            return self.gateway
+        return self.graph or self.stable
+
+    @property
+    def opens(self) -> bool:
+        """Whether a pod of the gateway answers."""
+        if self.gateway is None:
+            return False
+        own = self.gateway.name
+        return any(
+            _label(pod, _OF_SERVICE) == own and _is_ready(pod) and not _is_leaving(pod) for pod in self.pods
+        )
+
+    def ready(self) -> dict[str, set[str]]:
+        """Of each InferenceService, the predictors of its ready pods, by digest."""
+        found: dict[str, set[str]] = {}
+        for pod in self.pods:
+            name, digest = _label(pod, _OF_SERVICE), _label(pod, DIGEST)
+            if name in self.services and digest and _is_ready(pod) and not _is_leaving(pod):
+                found.setdefault(name, set()).add(digest)
+        return found
+
+    def _door(self, service: Service) -> Json:
+        """How the gateway is."""
+        assert self.gateway is not None
+        own = self.gateway.name
+        pods = [pod for pod in self.pods if _label(pod, _OF_SERVICE) == own and not _is_leaving(pod)]
+        if service.stopped:
+            return {"state": "asleep", "reason": ""}
+        if self.opens:
+            return {"state": "ready", "reason": ""}
+        return {"state": "failed" if any(map(_has_failed, pods)) else "loading", "reason": _why(pods)}
 
     # Variants
 
@@ -118,10 +164,13 @@ class View:
         }
 
     def _running(self, name: str, digest: str) -> list[Json]:
+        """The pods of a variant: our gateway sends there wherever they are."""
         return [
             pod
             for pod in self.pods
-            if (_label(pod, _OF_SERVICE), _label(pod, DIGEST)) == (name, digest) and not _is_leaving(pod)
+            if (_label(pod, _OF_SERVICE) == name or self.gateway is not None)
+            and _label(pod, DIGEST) == digest
+            and not _is_leaving(pod)
         ]
 
     def _leaving(self, service: Service) -> bool:
@@ -155,6 +204,8 @@ class View:
 
     def wants_graph(self, service: Service) -> bool:
         """Whether a graph stands, or is to stand, before the variants. Once there is one it stays: it has an address."""
+        if self.gateway is not None:
+            return False
         return self.graph is not None or any(each.percent for each in service.variants[1:])
 
     def is_split(self, service: Service) -> bool:

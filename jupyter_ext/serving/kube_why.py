@@ -24,7 +24,8 @@ def why(view: View, remote: KubeCluster) -> str:
     for row in resource.status.get("variants") or ():
         share = f"{row['percent']} %" if row.get("percent") else "no requests"
         lines.append(f"  {row['name']}: {row['state']}, {share}. {row.get('reason', '')}".rstrip())
-    for name, service in view.services.items():
+    parts = {**view.services, **({view.gateway.name: view.gateway} if view.gateway else {})}
+    for name, service in parts.items():
         told = list(_of_kserve(service))
         is_ready = service.phase == "RUNNING"
         if not is_ready:

@@ -81,16 +81,21 @@ def give(traffic: Traffic, uid: str, request_id: str, outcome: Mapping[str, Any]
     Returns what was written. Raises Invalid for a value that is none (nothing is written then), NotFound for an id
     that no request had.
     """
+    given = checked(outcome)
+    for name, value in given.items():
+        traffic.feedback(uid, request_id, name, value)
+    return given
+
+
+def checked(outcome: Mapping[str, Any]) -> dict[str, float]:
+    """The outcomes of one request, as numbers. Raises Invalid."""
     if not outcome:
         raise Invalid("There is no outcome", where=Where(field="outcome"), hint="For example clicked=True.")
     if len(outcome) > MOST:
         raise Invalid(
             f"{len(outcome)} outcomes of one request", where=Where(field="outcome"), hint=f"At most {MOST}."
         )
-    checked = {name: check(name, value) for name, value in outcome.items()}
-    for name, value in checked.items():
-        traffic.feedback(uid, request_id, name, value)
-    return checked
+    return {name: check(name, value) for name, value in outcome.items()}
 
 
 def samples(rows: Iterable[Row]) -> dict[str, dict[str, Sample]]:

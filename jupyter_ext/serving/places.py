@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from jupyter_ext.cluster.local import LocalCluster
 
 KIND: Final = "InferenceService"
+ENDPOINT: Final = "jupyter-kubeflow.org/endpoint"
+"""Label, on a Kubernetes cluster, of all that belongs to an endpoint, with its name."""
 GATEWAY: Final = "serving"
 """The name of a profile's Gateway."""
 _LONGEST: Final = 100

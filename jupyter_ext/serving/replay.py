@@ -233,9 +233,10 @@ class _Sender:
         self._tolerance = tolerance
 
         def target(name: str) -> Target:
-            return Target(url, model=endpoint.name, token=token, variant=name, timeout=timeout)
+            return Target(url, model=endpoint.name, token=token, variant=name, timeout=timeout, send=send)
 
         url, token = endpoint.url, endpoint.token
+        send = getattr(endpoint, "send", None)
         self._target = target(variant)
         self._other = target(against) if against else None
 

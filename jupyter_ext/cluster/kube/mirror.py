@@ -30,8 +30,8 @@ LEASE_SECONDS: Final = 1800.0
 _PAUSES: Final = (0.5, 30.0)
 _LOOK: Final = 60.0
 
-Shape = Callable[[Resource], Resource]
-"""Gives a resource with what its kind's own views ask for beside what upstream writes."""
+Shape = Callable[[Resource], Resource | None]
+"""Gives a resource with what its kind's own views ask for beside what upstream writes; None for one that is not shown."""
 Change = Callable[[str, Resource], None]
 """Told of ADDED, MODIFIED and DELETED, with the resource without its heavy parts."""
 State = Literal["loading", "ready", "absent", "away", "over"]
@@ -170,7 +170,8 @@ class Mirror:
         """Fetch everything, and tell what is not as it was known."""
         listed = self.cluster.list(self.kind, summary=True)
         self.lists += 1
-        fresh = {resource.name: self._shape(resource) for resource in listed}
+        shaped = [self._shape(resource) for resource in listed]
+        fresh = {resource.name: resource for resource in shaped if resource is not None}
         with self._guard:
             before = self._lines
             self._lines = {name: _Line.of(resource) for name, resource in fresh.items()}
@@ -212,6 +213,8 @@ class Mirror:
 
     def _take(self, event: WatchEvent) -> None:
         resource = self._shape(event.resource)
+        if resource is None:
+            return
         with self._guard:
             if event.type == "DELETED":
                 self._lines.pop(resource.name, None)

@@ -17,6 +17,7 @@ from jupyter_ext.serving.gateway.missing import no_variant
 from jupyter_ext.serving.gateway.passing import ANSWERED, ASKED, passed
 from jupyter_ext.serving.gateway.records import make_id
 from jupyter_ext.serving.gateway.split import unit_of
+from jupyter_ext.serving.gateway.targets import renamed
 from jupyter_ext.serving.http.client import Late, Lost, Unreachable
 from jupyter_ext.serving.http.message import Reply, Request, Response, failure
 from jupyter_ext.serving.http.promise import Promised
@@ -159,10 +160,11 @@ class Exchange:
         elif (backend := self.router.backends.choose(target)) is None:
             self._wait(lane)
         else:
-            self._send(lane, backend)
+            self._send(lane, backend, target.model)
 
-    def _send(self, lane: Lane, backend: Backend) -> None:
+    def _send(self, lane: Lane, backend: Backend, model: str = "") -> None:
         request = self.request
+        path = renamed(self.path, self.route.name, model) if model else self.path
         headers = passed(request.headers, ASKED, self.connection)
         headers.append((b"x-request-id", self.id.encode()))
         if self.via is not None:
@@ -176,7 +178,7 @@ class Exchange:
         backend.in_flight += 1
         lane.most = max(lane.most, lane.in_flight)
         try:
-            backend.pool.send_to(self, request.method.encode(), self.path, headers, request.body, left)
+            backend.pool.send_to(self, request.method.encode(), path, headers, request.body, left)
         except ValueError as error:
             self._arrived()
             self.fail(400, f"The request cannot be passed on: {error}.")

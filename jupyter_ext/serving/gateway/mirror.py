@@ -7,6 +7,7 @@ import random
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from jupyter_ext.serving.gateway.targets import renamed
 from jupyter_ext.serving.http.client import Late
 from jupyter_ext.serving.http.message import Reply
 
@@ -77,8 +78,9 @@ class Mirror:
             if found < 400 and status < 400:
                 self.router.recorder.compare(route.uid, name, answer, got)
 
+        path = renamed(exchange.path, route.name, target.model) if target.model else exchange.path
         backend.pool.send(
-            request.method.encode(), exchange.path, headers, request.body, route.timeout
+            request.method.encode(), path, headers, request.body, route.timeout
         ).add_done_callback(done)
 
     def perhaps_call(self, call: Call, route: Route, answer: bytes) -> None:

@@ -34,7 +34,7 @@ def answer(router: Router, request: Request, asked: Asked, found: Mapping[bytes,
     if asked.kind == "feedback":
         if request.method != "POST":
             return failure(405, "Feedback is posted.", ((b"allow", b"POST"),))
-        return asyncio.ensure_future(_feedback(router, router.table.routes[asked.name], request.body))
+        return asyncio.ensure_future(feedback(router, router.table.routes[asked.name], request.body))
     if asked.kind == "about" and request.method == "POST":
         return failure(404, f"Predictions are at /{asked.name}/v1/models/{asked.name}:predict.")
     if asked.kind == "index":
@@ -95,7 +95,7 @@ def _index(router: Router) -> Iterator[dict[str, str]]:
             }
 
 
-async def _feedback(router: Router, route: Route, body: bytes) -> Response:
+async def feedback(router: Router, route: Route, body: bytes) -> Response:
     """``{"request_id": "…", "values": {"clicked": true}}``."""
     from jupyter_ext.serving import outcomes
 

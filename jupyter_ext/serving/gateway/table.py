@@ -33,6 +33,8 @@ class Target:
     ready: bool
     replicas: tuple[Replica, ...]
     concurrency: int | None = None
+    model: str = ""
+    """What its servers call the model, where that is not the endpoint's name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +108,8 @@ class Table:
 def route_of(resource: Resource) -> Route:
     """What an InferenceService's ``status.routing`` says; while it says nothing, a route without variants."""
     routing = resource.status.get("routing") or {}
-    targets = {target.name: target for target in map(_target, routing.get("variants") or [])}
+    rows = routing.get("variants") or []
+    targets = {target.name: target for target in (_target(row, resource.name) for row in rows)}
     asked = _asked_for(resource)
     mirror = routing.get("mirror")
     asleep = bool(routing.get("asleep"))
@@ -148,16 +151,18 @@ def _asked_for(resource: Resource) -> dict[str, tuple[str, str]]:
     return {each.name: (str(each.facts.get("version") or "1"), each.digest) for each in variants}
 
 
-def _target(given: Mapping[str, Any]) -> Target:
+def _target(given: Mapping[str, Any], endpoint: str) -> Target:
     replicas = tuple(
         Replica(_full(str(each["socket"])), _full(str(each["grpc"])) if each.get("grpc") else None)
         for each in given.get("replicas") or []
         if each.get("socket")
     )
     concurrency = given.get("concurrency")
+    model = str(given.get("model") or endpoint)
     return Target(
         *(str(given["name"]), float(given.get("percent") or 0), str(given.get("version") or "")),
         *(bool(given.get("ready")) and bool(replicas), replicas, int(concurrency) if concurrency else None),
+        "" if model == endpoint else model,
     )
 
 

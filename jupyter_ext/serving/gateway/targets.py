@@ -13,6 +13,9 @@ _BARE: Final = {
 _OWN: Final = {b"": "root", b"healthz": "alive", b"metrics": "metrics"}
 _OF_ENDPOINT: Final = {b"": "about", b"healthz": "healthz", b"metrics": "metrics", b"feedback": "feedback"}
 _INNER: Final = b"_predictor"
+_MODELS: Final = b"/v1/models/"
+_ENDS: Final = frozenset([b"", b":", b"/", b"?"])
+"""What may follow a model's name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +75,15 @@ def _bare(protocol: bytes, rest: list[bytes], target: bytes) -> Asked:
     if rest in ([b"models"], [b"models", b""]):
         return Asked("models")
     return Asked("server" if rest in ([], [b""]) else "nothing")
+
+
+def renamed(path: bytes, endpoint: str, model: str) -> bytes:
+    """The path below a server that calls the endpoint's model otherwise."""
+    name, root, rest = endpoint.encode(), path[: len(_MODELS)], path[len(_MODELS) :]
+    after = rest[len(name) : len(name) + 1]
+    if root not in {_MODELS, _MODELS.replace(b"1", b"2")} or not rest.startswith(name) or after not in _ENDS:
+        return path
+    return root + model.encode() + rest[len(name) :]
 
 
 def _text(name: bytes) -> str:
