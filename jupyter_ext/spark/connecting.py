@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from jupyter_ext.cluster import discover
+from jupyter_ext.cluster.kube import of_step
 from jupyter_ext.cluster.local.devices import UNIT
 from jupyter_ext.cluster.local.processes import VARIABLE
 from jupyter_ext.cluster.resource import make_plain, valid_name
@@ -100,6 +101,8 @@ def taken_up(cluster: LocalCluster, key: str, name: str, uid: str, client: Any) 
 
 def _default() -> str:
     """A name of the profile's; in a step of a run, of the step's."""
+    if named := of_step.name(SESSION):
+        return named
     uid, unit = os.environ.get(VARIABLE, ""), os.environ.get(UNIT, "")
     return make_plain(f"{SESSION}-{uid[:8]}-{unit}") if uid else SESSION
 

@@ -12,12 +12,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
-from jupyter_ext.errors import KubeflowError
+from jupyter_ext.errors import KubeflowError, Unfit
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
 
 _MODULES = ("pyspark.sql.connect.dataframe", "pyspark.sql.classic.dataframe", "pyspark.sql.dataframe")
+SENT = 256 << 20
+"""Bytes of a Parquet file whose rows are sent through a client's connection, where Spark cannot read the file."""
 _SESSIONS = ("pyspark.sql.connect.session", "pyspark.sql.session")
 
 
@@ -71,9 +73,24 @@ class Handed:
         """It as a frame of this step's session, which is started when there is none."""
         if self._frame is None:
             from jupyter_ext.spark.connecting import session
+            from jupyter_ext.spark.handle import place
 
-            self._frame = session().read.parquet(str(self._path))
+            is_elsewhere = place() is not None
+            if is_elsewhere:
+                self._require_small()
+            spark = session()
+            # Executors in pods have no such file: there its rows are sent, by way of the client.
+            self._frame = (
+                spark.createDataFrame(self.toArrow()) if is_elsewhere else spark.read.parquet(str(self._path))
+            )
         return self._frame
+
+    def _require_small(self) -> None:
+        size = self._path.stat().st_size
+        if size > SENT:
+            what = f"The frame's file has {size >> 20} MiB, and {SENT >> 20} MiB are sent to a session on a cluster"
+            hint = "Write Parquet with Spark into a bucket, and hand on its path."
+            raise Unfit(what, hint=hint)
 
     def toArrow(self) -> Any:  # noqa: N802 - the name that pyspark gave it
         """Its rows as an Arrow table."""

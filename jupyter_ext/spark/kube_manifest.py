@@ -119,7 +119,8 @@ def session(resource: Resource, account: str, version: str) -> Resource:
         if given:
             spec[field] = {shlex.quote(key): shlex.quote(str(value)) for key, value in given.items()}
     server = _part(spec, "server")
-    size = with_overhead(memory(server.get("memory", "1g"), "spec.server.memory")) >> 20
+    heap = memory(server.get("memory", "1g"), "spec.server.memory")
+    size = with_overhead(heap) >> 20
     container = {
         "name": DRIVER,
         "env": [
@@ -135,7 +136,8 @@ def session(resource: Resource, account: str, version: str) -> Resource:
                 "cpu": _WAITS if server.get("cores", 1) == 1 else str(server["cores"]),
                 "memory": f"{size}Mi",
             },
-            "limits": {"memory": f"{size}Mi"},
+            # Frames on their way to and from clients are outside of the heap, where a JVM takes as much again.
+            "limits": {"memory": f"{size + (heap >> 20)}Mi"},
         },
     }
     about = {"labels": dict(_NO_MESH)}

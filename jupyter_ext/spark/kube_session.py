@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final
 from urllib.parse import quote
 
 from jupyter_ext.cluster import discover
-from jupyter_ext.cluster.kube import handle
+from jupyter_ext.cluster.kube import handle, of_step
 from jupyter_ext.cluster.kube.handle import refused
 from jupyter_ext.cluster.resource import make_plain
 from jupyter_ext.errors import Conflict, KubeflowError, NotFound, Unavailable, Where
@@ -101,6 +101,7 @@ def start(there: KubeCluster, resource: Resource) -> Session:
     made = there.create(asked)
     token = base64.b64encode(secrets.token_urlsafe(32).encode()).decode()
     keep(there, made, "Secret", secret_name(made.name), {"type": "Opaque", "data": {"token": token}})
+    of_step.begun(there, made)
     return KubeSession(made.name, there)
 
 

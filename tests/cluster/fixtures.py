@@ -18,7 +18,7 @@ from typing import Any, Final
 
 import pytest
 
-from tests.cluster import build, controllers, lifecycle, network, node, notebook
+from tests.cluster import beside, build, controllers, lifecycle, network, node, notebook
 from tests.cluster.cluster import Cluster
 from tests.cluster.place import Place, default_place
 
@@ -90,8 +90,9 @@ def real_node(cluster: Cluster) -> str:
 
 @pytest.fixture(scope="session")
 def notebook_image(cluster: Cluster, real_node: str) -> str:
-    """The one image of binder/, on the real node; the name that pods call it by."""
+    """The one image of binder/, on the real node, and beside it what only the tour uses; the name that pods call it by."""
     cluster.import_image(notebook.built())
+    beside.use(cluster.place, notebook.libraries())
     return notebook.NAME
 
 
@@ -134,7 +135,7 @@ def spark(cluster: Cluster, real_node: str) -> None:
 _PREPARE: Final[Mapping[str, Callable[[], object]]] = {
     "cluster": lambda: lifecycle.prepared("control"),
     "real_node": lambda: lifecycle.prepared("node"),
-    "notebook_image": notebook.built,
+    "notebook_image": notebook.libraries,
     "helm_program": lambda: build.built(build.PROGRAMS["helm"]),
     "definitions": lambda: [controllers.prepared(name) for name in ("jobset", "trainer", "kserve", "spark")],
     "object_store": lambda: build.built(build.PROGRAMS["versitygw"]),

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from tests.cluster import certificates, control, groups, network, nodes, processes
+from tests.cluster import beside, certificates, control, groups, network, nodes, processes
 from tests.cluster.answers import Answer, Caller
 from tests.cluster.place import NODE_ADDRESS, PODS, Place, Refused
 
@@ -141,6 +141,7 @@ def _settings(place: Place) -> dict[str, str]:
     plugin = {"type": "ptp", "ipMasq": False, "ipam": ranges}
     return {
         "containerd.toml": _CONTAINERD.format(folder=folder, pause=PAUSE, plugins=_PLUGINS),
+        "container.json": beside.specification(place, network.program("ctr") or "ctr"),
         "kubelet.json": json.dumps(_kubelet_settings(place)),
         "cni/10-test.conflist": json.dumps({"cniVersion": "0.4.0", "name": "test", "plugins": [plugin]}),
         "resolv.conf": f"nameserver {NODE_ADDRESS}\n",
@@ -198,6 +199,7 @@ disabled_plugins = [
   stream_server_address = "127.0.0.1"
   [plugins."io.containerd.grpc.v1.cri".containerd.runtimes.runc]
     runtime_type = "io.containerd.runc.v2"
+    base_runtime_spec = "{folder}/container.json"
   [plugins."io.containerd.grpc.v1.cri".cni]
     bin_dir = "{plugins}"
     conf_dir = "{folder}/cni"

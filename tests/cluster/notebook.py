@@ -1,7 +1,7 @@
 """The one image of binder/, without a container engine: each layer is what one mount of overlayfs has on top.
 
 What is installed is read from the recipe, with two differences. The base is made by mmdebstrap rather than fetched,
-and the libraries for training that the tour uses are left out: they are twenty times as large as the rest.
+and the libraries that only the tour uses are beside the image (`beside.py`): they are twenty times as large as the rest.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from spawner.hub import proxy
-from tests.cluster import build, images, node
+from tests.cluster import beside, build, images, node
 from tests.cluster.network import forbidden
 from tests.cluster.place import REPOSITORY, Refused, cache
 
@@ -36,6 +36,14 @@ _MIRROR: Final = "http://deb.debian.org/debian"
 _DAY: Final = 24 * 3600
 _KEPT: Final = 3
 _PYTHON: Final = "/opt/notebook/bin/python"
+_VERSION: Final = "3.13"  # of the suite's Python
+_SITE: Final = f"/opt/notebook/lib/python{_VERSION}/site-packages"
+_TORCHRUN: Final = f"""\
+#!{_PYTHON}
+import sys
+from torch.distributed.run import main
+sys.exit(main())
+"""
 _EXTRAS: Final = {"tour": "local"}
 _ENVIRONMENT: Final = {
     "NB_USER": "jovyan",
@@ -66,11 +74,9 @@ def _built(place: Path) -> Path:
     proxy.command()  # without a proxy at hand it is installed here, where there is a way to the registries
     wheel = _wheel(place)
     requirements = _requirements(recipe)
-    keys = {
-        "base": _key(_VARIANT, _debian(recipe)),
-        "libraries": _key(_VARIANT, _debian(recipe), proxy.VERSION, *requirements),
-    }
-    keys["ours"] = _key(NAME, *keys.values(), _contents(wheel), *(_contents(file) for file in _examples()))
+    keys = {"base": _of_base(recipe), "libraries": _of_libraries(recipe)}
+    ours = (*_ours(wheel), _contents(wheel), *(_contents(file) for file in _examples()))
+    keys["ours"] = _key(NAME, *keys.values(), *ours)
     target = place / f"notebook-{keys['ours']}.tar"
     folders = {name: place / f"{name}-{key}" for name, key in keys.items()}
     for used in (target, *folders.values(), *(folder.with_suffix(".layer") for folder in folders.values())):
@@ -101,12 +107,44 @@ def _built(place: Path) -> Path:
     return target
 
 
+@functools.cache
+def libraries() -> Path:
+    """The folder of what lies beside the image, made when what is in it has changed."""
+    built()
+    place = cache() / "image"
+    with (place / ".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        recipe = (REPOSITORY / "binder/Dockerfile").read_text()
+        below = [place / f"libraries-{_of_libraries(recipe)}", place / f"base-{_of_base(recipe)}"]
+        key = _key(below[0].name, beside.LEFT_OUT, *beside.wanted())
+        folder = place / f"beside-{key}"
+        _step(folder, lambda fresh: _beside(fresh, below, place))
+        folder.touch()
+    return folder
+
+
+def _beside(fresh: Path, below: Sequence[Path], place: Path) -> None:
+    there = [each.name.partition("-")[0] for each in (below[0] / _SITE[1:]).glob("*.dist-info")]
+    beside.fill(fresh, uv(), _VERSION, there)
+    scratch = place / ".compiled"
+    _install(scratch, below, place, [beside.compile_line(f"/tmp/given/{fresh.name}")])
+    shutil.rmtree(scratch)
+
+
 def _wheel(place: Path) -> Path:
     folder = place / "wheel"
     shutil.rmtree(folder, ignore_errors=True)
     _run([uv(), "build", "--quiet", "--wheel", "--out-dir", str(folder), str(REPOSITORY)])
     (wheel,) = folder.glob("*.whl")
     return wheel
+
+
+def _of_base(recipe: str) -> str:
+    return _key(_VARIANT, _debian(recipe))
+
+
+def _of_libraries(recipe: str) -> str:
+    return _key(_VARIANT, _debian(recipe), proxy.VERSION, *_requirements(recipe))
 
 
 def _base(fresh: Path, recipe: str) -> None:
@@ -156,6 +194,9 @@ def _ours(wheel: Path) -> list[str]:
     home = _ENVIRONMENT["HOME"]
     return [
         shlex.join(["/tmp/uv", *_INSTALL, "--no-deps", f"/tmp/given/wheel/{wheel.name}"]),
+        f"echo {beside.MOUNTED} > {_SITE}/beside.pth",  # a folder that is not there is passed over
+        f"printf %s {shlex.quote(_TORCHRUN)} > {Path(_PYTHON).parent}/torchrun",
+        f"chmod 755 {Path(_PYTHON).parent}/torchrun",
         f"cp -r /tmp/examples {home}/examples",
         f"chown -R {_ENVIRONMENT['NB_UID']} {home}/examples",
     ]

