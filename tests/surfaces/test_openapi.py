@@ -32,6 +32,7 @@ GET runs:compare
 POST pipelines:check
 POST pipelines:convert
 POST pipelines:files
+GET runs/{name}/values/{step}
 GET runs/{name}/values/{step}/{value}
 GET runs/{name}/outputs/{step}
 GET runs/{name}/code/{step}
