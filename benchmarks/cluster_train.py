@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from benchmarks import environments
-from benchmarks.measure import Ratio, Report, Sample, ask, main
-from benchmarks.on_cluster import inside
+from benchmarks.measure import Ratio, Report, ask, main
+from benchmarks.on_cluster import beside_sdk, inside
 
 NODES: Final = 2
 RUNTIME: Final = "xgboost-distributed"
@@ -39,11 +39,7 @@ def _turns(namespace: str, sdk: Path, image: str, rounds: int) -> Report:
         if turn:
             ours.append(mine)
             theirs.append(peer)
-    samples = [
-        Sample(f"{who}, {what}", tuple(each[what] for each in found), unit)
-        for what, unit in (("requests", ""), ("seconds", "s"))
-        for who, found in (("ours", ours), ("Kubeflow SDK", theirs))
-    ]
+    samples = beside_sdk(ours, theirs)
     return Report(
         "Training on a cluster",
         f"From the call of `train` on {NODES} nodes to its end and its log, on a real node with upstream's Trainer. "

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from benchmarks import environments
-from benchmarks.measure import Ratio, Report, Sample, ask, main
-from benchmarks.on_cluster import inside
+from benchmarks.measure import Ratio, Report, ask, main
+from benchmarks.on_cluster import beside_sdk, inside
 
 if TYPE_CHECKING:
     from tests.cluster.cluster import Cluster
@@ -59,11 +59,7 @@ def _turns(cluster: Cluster, sdk: Path, rounds: int) -> Report:
         if turn:
             ours.append({"requests": float(there.transport.requests - before), "seconds": seconds})
             theirs.append(peer)
-    samples = [
-        Sample(f"{who}, {what}", tuple(each[what] for each in found), unit)
-        for what, unit in (("requests", ""), ("seconds", "s"))
-        for who, found in (("ours", ours), ("Kubeflow SDK", theirs))
-    ]
+    samples = beside_sdk(ours, theirs)
     return Report(
         "The state of a hundred trials on a cluster",
         f"An experiment by its name, and all of its {TRIALS} trials with state, parameters and value: one look, as a view or `wait` of the SDK takes it.",

@@ -4,13 +4,24 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from benchmarks.measure import Sample
+
 if TYPE_CHECKING:
     from tests.cluster.cluster import Cluster
+
+
+def beside_sdk(ours: Sequence[Mapping[str, float]], theirs: Sequence[Mapping[str, float]]) -> list[Sample]:
+    """Ours and the Kubeflow SDK's requests, and then seconds."""
+    return [
+        Sample(f"{who}, {what}", tuple(each[what] for each in found), unit)
+        for what, unit in (("requests", ""), ("seconds", "s"))
+        for who, found in (("ours", ours), ("Kubeflow SDK", theirs))
+    ]
 
 
 @contextmanager

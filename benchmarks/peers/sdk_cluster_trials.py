@@ -9,24 +9,11 @@ import os
 import sys
 import time
 
-import urllib3
+from counted import sent
 from kubeflow.common.types import KubernetesBackendConfig
 from kubeflow.optimizer import OptimizerClient
 
 namespace, name = sys.argv[1:]
-sent: list[str] = []
-_urlopen = urllib3.HTTPConnectionPool.urlopen
-
-
-def counted(
-    self: urllib3.HTTPConnectionPool, method: str, url: str, *args: object, **options: object
-) -> object:
-    """As urllib3 does; both this client and ours send their requests with it."""
-    sent.append(f"{method} {url}")
-    return _urlopen(self, method, url, *args, **options)
-
-
-urllib3.HTTPConnectionPool.urlopen = counted
 client = OptimizerClient(KubernetesBackendConfig(namespace=namespace, config_file=os.environ["KUBECONFIG"]))
 sent.clear()
 start = time.perf_counter()

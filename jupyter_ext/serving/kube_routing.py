@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import urlsplit
 
 from jupyter_ext.serving.kube_objects import service_name
+from jupyter_ext.serving.routing import inherited
 
 if TYPE_CHECKING:
     from jupyter_ext.cluster.resource import Resource
@@ -65,7 +66,7 @@ def table(endpoint: str, force: Service, target: Service, places: Places) -> dic
     a variant would get that cannot be had goes to one that can.
     """
     at = {each.name: _at(endpoint, force, each, places) for each in force.variants}
-    shares = _shares(force, {name for name, place in at.items() if place is not None})
+    shares = inherited(force, {name for name, place in at.items() if place is not None})
     known = {each.name for each in force.variants}
     rows = [_row(each, shares[each.name], at[each.name]) for each in force.variants]
     rows += [
@@ -91,18 +92,6 @@ def used(routing: Mapping[str, Any]) -> set[str]:
 
 def _at(endpoint: str, service: Service, each: Predictor, places: Places) -> Place | None:
     return places.of(service_name(endpoint, service, each.name), each.digest)
-
-
-def _shares(service: Service, able: set[str]) -> dict[str, int]:
-    found = {each.name: each.percent for each in service.variants}
-    if not able:
-        return found
-    heir = service.stable.name if service.stable.name in able else max(able, key=lambda name: found[name])
-    for name, percent in list(found.items()):
-        if percent and name not in able:
-            found[name] = 0
-            found[heir] += percent
-    return found
 
 
 def _row(each: Predictor, percent: int, at: Place | None) -> dict[str, Any]:

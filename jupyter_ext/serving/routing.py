@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -15,8 +16,15 @@ def shares(service: Service, fleets: Mapping[str, Fleet], *, complete: bool) -> 
 
     ``complete``: whether all of them have been ready once; else one that is not ready yet counts as such too.
     """
+    return inherited(
+        service,
+        {each.name for each in service.variants if _able(fleets.get(each.digest), complete=complete)},
+    )
+
+
+def inherited(service: Service, able: AbstractSet[str]) -> dict[str, int]:
+    """Percent of each variant where only those that are ``able`` can be had: of two, the stable one is the heir."""
     found = {each.name: each.percent for each in service.variants}
-    able = [each.name for each in service.variants if _able(fleets.get(each.digest), complete=complete)]
     if not able:
         return found
     heir = service.stable.name if service.stable.name in able else max(able, key=lambda name: found[name])

@@ -84,25 +84,26 @@ export function bytes(size: number | null | undefined): string {
     return '–';
   }
   const units = ['B', 'kB', 'MB', 'GB', 'TB', 'PB'];
-  let value = Math.abs(size);
-  let unit = 0;
-  while (value >= 999.5 && unit < units.length - 1) {
-    value /= 1000;
-    unit += 1;
-  }
+  const [value, unit] = scaled(size, 1000);
   const digits = unit === 0 || value >= 100 ? 0 : value >= 10 ? 1 : 2;
   return `${size < 0 ? '-' : ''}${trimZeros(value.toFixed(digits))} ${units[unit]}`;
+}
+
+/** A size as a number below `base`, and how often it was divided by that: five times at most. */
+function scaled(size: number, base: number): [value: number, unit: number] {
+  let value = Math.abs(size);
+  let unit = 0;
+  while (value >= base - 0.5 && unit < 5) {
+    value /= base;
+    unit += 1;
+  }
+  return [value, unit];
 }
 
 /** `512Mi`, `2.5Gi`: powers of 1024, as quotas and requests of a cluster are written. */
 export function quantity(size: number): string {
   const units = ['', 'Ki', 'Mi', 'Gi', 'Ti', 'Pi'];
-  let value = Math.abs(size);
-  let unit = 0;
-  while (value >= 1023.5 && unit < units.length - 1) {
-    value /= 1024;
-    unit += 1;
-  }
+  const [value, unit] = scaled(size, 1024);
   return `${size < 0 ? '-' : ''}${trimZeros(value.toFixed(value >= 10 ? 1 : 2))}${units[unit]}`;
 }
 

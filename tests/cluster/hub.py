@@ -15,6 +15,7 @@ from typing import Any
 
 import requests
 
+from jupyter_ext.cluster.kube.work import PROFILES_ACCOUNT
 from tests.cluster.cluster import Cluster
 from tests.cluster.place import NODE_ADDRESS
 from tests.spawner.profiles.controller import have_profiles
@@ -46,6 +47,18 @@ def have_profile(cluster: Cluster) -> str:
         },
     )
     return name
+
+
+def have_account(cluster: Cluster, namespace: str, role: str) -> None:
+    """An account for work, as Kubeflow's profiles have it, with the rights of this ClusterRole in the namespace."""
+    about = {"metadata": {"name": PROFILES_ACCOUNT}}
+    cluster.call("POST", f"/api/v1/namespaces/{namespace}/serviceaccounts", about)
+    binding = {
+        **about,
+        "roleRef": {"apiGroup": _RBAC, "kind": "ClusterRole", "name": role},
+        "subjects": [{"kind": "ServiceAccount", "name": PROFILES_ACCOUNT, "namespace": namespace}],
+    }
+    cluster.call("POST", f"/apis/{_RBAC}/v1/namespaces/{namespace}/rolebindings", binding)
 
 
 class Hub:

@@ -7,6 +7,7 @@ import contextlib
 import pytest
 import yaml
 
+import jupyter_ext as kf
 from jupyter_ext.cluster.kube import KubeCluster
 from tests.cluster import contracts, controllers
 from tests.cluster.cluster import Cluster
@@ -90,3 +91,27 @@ def model_server(cluster: Cluster, kserve, notebook_image, helm_program, tmp_pat
     query = {"fieldManager": "test", "fieldValidation": "Strict"}
     cluster.call("PATCH", path, runtime, query, patch="apply")
     return name
+
+
+@pytest.fixture
+def serving_there(cluster, model_server, monkeypatch, tmp_path):
+    """The test's namespace is where endpoints go; the registry is this machine's, of this test."""
+    namespace = cluster.namespace()
+    monkeypatch.setenv("KUBECONFIG", str(cluster.kubeconfig))
+    monkeypatch.setenv("JUPYTER_KUBEFLOW_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("JUPYTER_KUBEFLOW_REGISTRY", "local")
+    monkeypatch.chdir(tmp_path)
+    yield kf.cluster.use("test", namespace)
+    kf.cluster.use()
+
+
+@pytest.fixture
+def register_times(tmp_path):
+    """Makes a version of the model `times`: a class in a file."""
+
+    def make(text: str):
+        file = tmp_path / "times.py"
+        file.write_text(text)
+        return kf.registry.register(file, "times", format="python")
+
+    return make

@@ -5,11 +5,11 @@ from __future__ import annotations
 import pytest
 
 import jupyter_ext as kf
-from jupyter_ext.cluster.kube.work import PROFILES_ACCOUNT
 from jupyter_ext.errors import KubeflowError, NotFound, Unfit
 from jupyter_ext.serving import predicting
 from jupyter_ext.serving.comparison import Comparison
 from spawner.starts.identity import cluster_role
+from tests.cluster.hub import have_account
 from tests.waiting import until
 
 pytestmark = [pytest.mark.cluster, pytest.mark.slow, pytest.mark.timeout(900)]
@@ -28,49 +28,12 @@ class Broken:
 
 
 @pytest.fixture
-def chosen(cluster, model_server, monkeypatch, tmp_path):
-    """The test's namespace is where endpoints go; the registry is this machine's, of this test."""
-    namespace = cluster.namespace()
-    monkeypatch.setenv("KUBECONFIG", str(cluster.kubeconfig))
-    monkeypatch.setenv("JUPYTER_KUBEFLOW_HOME", str(tmp_path / "home"))
-    monkeypatch.setenv("JUPYTER_KUBEFLOW_REGISTRY", "local")
-    monkeypatch.chdir(tmp_path)
-    yield kf.cluster.use("test", namespace)
-    kf.cluster.use()
-
-
-@pytest.fixture
-def account(cluster, chosen):
+def account(cluster, serving_there):
     """The namespace has what a profile has: an account for work, with the rights of our servers."""
     role = cluster_role()
     path = f"/apis/{RBAC}/v1/clusterroles/{role['metadata']['name']}"
     cluster.call("PATCH", path, role, {"fieldManager": "test"}, patch="apply")
-    have_account(cluster, chosen.namespace, role["metadata"]["name"])
-
-
-def have_account(cluster, namespace, role):
-    cluster.call(
-        "POST", f"/api/v1/namespaces/{namespace}/serviceaccounts", {"metadata": {"name": PROFILES_ACCOUNT}}
-    )
-    subject = {"kind": "ServiceAccount", "name": PROFILES_ACCOUNT, "namespace": namespace}
-    body = {
-        "metadata": {"name": PROFILES_ACCOUNT},
-        "roleRef": {"apiGroup": RBAC, "kind": "ClusterRole", "name": role},
-        "subjects": [subject],
-    }
-    cluster.call("POST", f"/apis/{RBAC}/v1/namespaces/{namespace}/rolebindings", body)
-
-
-@pytest.fixture
-def register(tmp_path):
-    """Makes a version of the model `times`: a class in a file."""
-
-    def make(text: str):
-        file = tmp_path / "times.py"
-        file.write_text(text)
-        return kf.registry.register(file, "times", format="python")
-
-    return make
+    have_account(cluster, serving_there.namespace, role["metadata"]["name"])
 
 
 def shares(endpoint):
@@ -83,15 +46,15 @@ def made(cluster, namespace, plural="inferenceservices"):
     return {each["metadata"]["name"] for each in cluster.call("GET", path)["items"]}
 
 
-def test_sticky_compared_promoted_and_rolled_back_by_a_rule(cluster, chosen, account, register):
-    register(MODEL.format(factor=2))
+def test_sticky_compared_promoted_and_rolled_back_by_a_rule(cluster, serving_there, account, register_times):
+    register_times(MODEL.format(factor=2))
     endpoint = kf.serving.serve("times", sticky="header:x-plane", trust=True)
     assert endpoint.predict([1, 2]) == [2, 4]
     assert endpoint.address.startswith("http://times-gateway-predictor.")
-    register(MODEL.format(factor=3))
+    register_times(MODEL.format(factor=3))
     kf.serving.serve("times:2", percent=50, trust=True)
     assert shares(endpoint) == {"v1": 50, "v2": 50}
-    assert not made(cluster, chosen.namespace, "inferencegraphs")
+    assert not made(cluster, serving_there.namespace, "inferencegraphs")
 
     met: dict[str, set[str]] = {}
     for number in range(60):
@@ -126,10 +89,10 @@ def test_sticky_compared_promoted_and_rolled_back_by_a_rule(cluster, chosen, acc
     endpoint.promote("v2")
     assert endpoint.predict([1]) == [3]
     assert shares(endpoint) == {"v2": 100}
-    until(lambda: made(cluster, chosen.namespace) == {"times", "times-gateway"})
+    until(lambda: made(cluster, serving_there.namespace) == {"times", "times-gateway"})
     assert endpoint.predict([1]) == [3]
 
-    register(BROKEN)
+    register_times(BROKEN)
     (rule,) = endpoint.rules("roll back if errors > 5 % over 1 minute")
     assert "errors > 5 %" in rule["text"]
     kf.serving.serve("times:3", percent=30, trust=True)
@@ -156,11 +119,11 @@ def test_sticky_compared_promoted_and_rolled_back_by_a_rule(cluster, chosen, acc
 
 
 def test_a_gateway_that_dies_comes_back_and_sends_everybody_where_they_were(
-    cluster, chosen, account, register
+    cluster, serving_there, account, register_times
 ):
-    register(MODEL.format(factor=2))
+    register_times(MODEL.format(factor=2))
     endpoint = kf.serving.serve("times", trust=True)
-    register(MODEL.format(factor=3))
+    register_times(MODEL.format(factor=3))
     kf.serving.serve("times:2", percent=50, trust=True)
     kf.serving.get("times").traffic({"v1": 50, "v2": 50}, sticky="header:x-plane")
     planes = [f"N{number}" for number in range(12)]
@@ -173,7 +136,7 @@ def test_a_gateway_that_dies_comes_back_and_sends_everybody_where_they_were(
         return answers
 
     before = met()
-    pods = f"/api/v1/namespaces/{chosen.namespace}/pods"
+    pods = f"/api/v1/namespaces/{serving_there.namespace}/pods"
     names = [each["metadata"]["name"] for each in cluster.call("GET", pods)["items"]]
     (pod,) = [each for each in names if each.startswith("times-gateway-")]
     cluster.call("DELETE", f"{pods}/{pod}", {"gracePeriodSeconds": 0})
@@ -193,14 +156,16 @@ def test_a_gateway_that_dies_comes_back_and_sends_everybody_where_they_were(
     endpoint.start(wait=True)
     assert met() == before
     endpoint.delete()
-    until(lambda: not made(cluster, chosen.namespace))
+    until(lambda: not made(cluster, serving_there.namespace))
 
 
-def test_without_an_account_that_may_there_is_no_gateway_and_it_says_why(cluster, chosen, register):
-    register(MODEL.format(factor=2))
+def test_without_an_account_that_may_there_is_no_gateway_and_it_says_why(
+    cluster, serving_there, register_times
+):
+    register_times(MODEL.format(factor=2))
     with pytest.raises(Unfit, match="has no service account default-editor"):
         kf.serving.serve("times", sticky="header:x-plane", trust=True)
-    have_account(cluster, chosen.namespace, "view")
+    have_account(cluster, serving_there.namespace, "view")
     with pytest.raises(Unfit, match="default-editor may not patch configmaps") as error:
         kf.serving.serve("times", rules="roll back if errors > 5 % over 1 minute", trust=True)
     assert error.value.where.field == "rules"

@@ -17,7 +17,7 @@ import yaml
 from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
 
 from tests.cluster_both.test_home import bind, pod
-from tests.ui.conftest import HEIGHT, NAMES, WIDTH, Server, Watch, free_port, labextension
+from tests.ui.conftest import HEIGHT, NAMES, WIDTH, Server, Watch, another_lab, labextension
 from tests.ui.screen import Lab, violations
 from tests.ui.test_narrow import BAD_PLACES
 from tests.waiting import until
@@ -77,17 +77,8 @@ def server(cluster, team: str, repository: Path, tmp_path_factory) -> Iterator[S
         "JUPYTERLAB_SETTINGS_DIR": str(base / "settings"),
         "KUBECONFIG": str(base / "kubeconfig"),
     }
-    made = Server(
-        base / "notebooks",
-        base / "kubeflow",
-        environment,
-        free_port(),
-        secrets.token_hex(8),
-        base / "server.log",
-    )
-    made.start()
-    yield made
-    made.stop()
+    with another_lab(base, environment) as made:
+        yield made
 
 
 def _merged(files: dict[str, Path]) -> dict:

@@ -16,12 +16,12 @@ from typing import Any
 import pytest
 
 import jupyter_ext as kf
-from jupyter_ext.cluster.kube.work import IMAGE
+from jupyter_ext.cluster.kube.work import IMAGE, PROFILES_ACCOUNT
 from jupyter_ext.spark.kube_manifest import IMAGE as SPARK_IMAGE
 from spawner.starts.identity import cluster_role
 from tests.cluster import spark_image
 from tests.cluster.cluster import Cluster
-from tests.cluster.hub import Hub, have_profile, running_hub
+from tests.cluster.hub import Hub, have_account, have_profile, running_hub
 from tests.cluster_both.object_store import BUCKET, KEYS, have_credentials, s3_server
 from tests.cluster_both.registry_service import have_registry
 from tests.registry.upstream import upstream
@@ -66,18 +66,8 @@ def prepared(cluster: Cluster, namespace: str, s3: str, port: int) -> dict[str, 
     have_credentials(cluster, namespace, s3)
     have_registry(cluster, namespace, port)
     role = cluster_role()["metadata"]["name"]
-    account = "default-editor"
-    cluster.call("POST", f"/api/v1/namespaces/{namespace}/serviceaccounts", {"metadata": {"name": account}})
-    cluster.call(
-        "POST",
-        f"/apis/{RBAC}/v1/namespaces/{namespace}/rolebindings",
-        {
-            "metadata": {"name": account},
-            "roleRef": {"apiGroup": RBAC, "kind": "ClusterRole", "name": role},
-            "subjects": [{"kind": "ServiceAccount", "name": account, "namespace": namespace}],
-        },
-    )
-    for_sessions(cluster, namespace, account)
+    have_account(cluster, namespace, role)
+    for_sessions(cluster, namespace, PROFILES_ACCOUNT)
     return {
         "JUPYTER_KUBEFLOW_STORE": f"s3://{BUCKET}/{namespace}",
         "JUPYTER_KUBEFLOW_CLUSTER": "auto",

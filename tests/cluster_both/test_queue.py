@@ -5,18 +5,14 @@ Kueue itself cannot be had here: the test suspends the job and writes its Worklo
 
 from __future__ import annotations
 
-import contextlib
-
 import pytest
 
 import jupyter_ext as kf
 from jupyter_ext.cluster.kube.work import IMAGE
 from jupyter_ext.errors import Invalid, NotFound, Unfit
 from jupyter_ext.training import train
-from tests.cluster.answers import Answer
 from tests.spawner.form.queues import local_queue
-from tests.spawner.profiles.controller import DEFINITIONS
-from tests.spawner.spawning.test_queues import BASE, definition, put
+from tests.spawner.spawning.test_queues import BASE, have_kinds, put
 from tests.waiting import until
 
 pytestmark = [pytest.mark.cluster, pytest.mark.slow, pytest.mark.timeout(900)]
@@ -30,17 +26,7 @@ KINDS = {
 
 @pytest.fixture
 def kueue(cluster):
-    for plural, (kind, scope) in KINDS.items():
-        name = f"{plural}.kueue.x-k8s.io"
-        if not cluster.exists(f"{DEFINITIONS}/{name}"):
-            cluster.call("POST", DEFINITIONS, definition(name, plural, kind, scope))
-
-    def served() -> bool:
-        with contextlib.suppress(Answer):
-            return all("items" in cluster.call("GET", f"{BASE}/{plural}") for plural in KINDS)
-        return False
-
-    cluster.until(served)
+    have_kinds(cluster, KINDS)
 
 
 @pytest.fixture

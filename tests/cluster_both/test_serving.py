@@ -19,45 +19,21 @@ class Times:
 BROKEN = "raise ValueError('no such weights')\n"
 
 
-@pytest.fixture
-def chosen(cluster, model_server, monkeypatch, tmp_path):
-    """The test's namespace is where endpoints go; the registry is this machine's, of this test."""
-    namespace = cluster.namespace()
-    monkeypatch.setenv("KUBECONFIG", str(cluster.kubeconfig))
-    monkeypatch.setenv("JUPYTER_KUBEFLOW_HOME", str(tmp_path / "home"))
-    monkeypatch.setenv("JUPYTER_KUBEFLOW_REGISTRY", "local")
-    monkeypatch.chdir(tmp_path)
-    yield kf.cluster.use("test", namespace)
-    kf.cluster.use()
-
-
-@pytest.fixture
-def register(tmp_path):
-    """Makes a version of the model `times`: a class in a file."""
-
-    def make(text: str):
-        file = tmp_path / "times.py"
-        file.write_text(text)
-        return kf.registry.register(file, "times", format="python")
-
-    return make
-
-
 def names_of(cluster, namespace, plural):
     return {each["metadata"]["name"] for each in cluster.call("GET", f"{plural.format(namespace)}")["items"]}
 
 
-def test_a_model_is_served_split_promoted_and_returned_to(cluster, chosen, register):
-    register(MODEL.format(factor=2))
-    before = chosen.transport.requests
+def test_a_model_is_served_split_promoted_and_returned_to(cluster, serving_there, register_times):
+    register_times(MODEL.format(factor=2))
+    before = serving_there.transport.requests
     endpoint = kf.serving.serve("times", trust=True)
-    print(f"{chosen.transport.requests - before} requests until it serves")
+    print(f"{serving_there.transport.requests - before} requests until it serves")
     assert isinstance(endpoint, KubeEndpoint)
     assert (endpoint.phase, [each.name for each in endpoint.variants]) == ("RUNNING", ["v1"])
     assert endpoint.predict([1, 2]) == [2, 4]
     assert endpoint.address.startswith("http://times-predictor.")
 
-    register(MODEL.format(factor=3))
+    register_times(MODEL.format(factor=3))
     kf.serving.serve("times:2", percent=30, trust=True)
     assert {each.name: each.percent for each in endpoint.variants} == {"v1": 70, "v2": 30}
     assert (endpoint.predict([1], variant="v1"), endpoint.predict([1], variant="v2")) == ([2], [3])
@@ -68,8 +44,8 @@ def test_a_model_is_served_split_promoted_and_returned_to(cluster, chosen, regis
 
     endpoint.promote("v2")
     assert (endpoint.predict([1]), [each.name for each in endpoint.variants]) == ([3], ["v2"])
-    services = f"/apis/serving.kserve.io/v1beta1/namespaces/{chosen.namespace}/inferenceservices"
-    assert names_of(cluster, chosen.namespace, services) == {"times"}
+    services = f"/apis/serving.kserve.io/v1beta1/namespaces/{serving_there.namespace}/inferenceservices"
+    assert names_of(cluster, serving_there.namespace, services) == {"times"}
     endpoint.rollback(1)
     assert endpoint.predict([1]) == [2]
     assert endpoint.revisions()[0].what == "Roll back to revision 1"
@@ -80,15 +56,15 @@ def test_a_model_is_served_split_promoted_and_returned_to(cluster, chosen, regis
     assert kf.serving.get("times").predict([2]) == [4]
     assert [each.name for each in kf.serving.endpoints()] == ["times"]
     endpoint.delete()
-    until(lambda: not names_of(cluster, chosen.namespace, services))
-    maps = f"/api/v1/namespaces/{chosen.namespace}/configmaps"
-    until(lambda: not {name for name in names_of(cluster, chosen.namespace, maps) if "times" in name})
+    until(lambda: not names_of(cluster, serving_there.namespace, services))
+    maps = f"/api/v1/namespaces/{serving_there.namespace}/configmaps"
+    until(lambda: not {name for name in names_of(cluster, serving_there.namespace, maps) if "times" in name})
 
 
-def test_what_does_not_load_says_why_and_what_served_goes_on(chosen, register):
-    register(MODEL.format(factor=2))
+def test_what_does_not_load_says_why_and_what_served_goes_on(serving_there, register_times):
+    register_times(MODEL.format(factor=2))
     endpoint = kf.serving.serve("times", trust=True)
-    register(BROKEN)
+    register_times(BROKEN)
     with pytest.raises(Unavailable, match="ValueError: no such weights"):
         kf.serving.serve("times:2", trust=True)
     assert endpoint.predict([1]) == [2]
@@ -98,8 +74,8 @@ def test_what_does_not_load_says_why_and_what_served_goes_on(chosen, register):
     assert {each.name: each.state for each in endpoint.variants} == {"v1": "ready"}
 
 
-def test_what_kserve_has_no_word_for_is_refused_by_name(chosen, register, tmp_path):
-    register(MODEL.format(factor=2))
+def test_what_kserve_has_no_word_for_is_refused_by_name(serving_there, register_times, tmp_path):
+    register_times(MODEL.format(factor=2))
     for more in (
         {"sticky": "header:x-user"},
         {"log": True},
@@ -111,7 +87,7 @@ def test_what_kserve_has_no_word_for_is_refused_by_name(chosen, register, tmp_pa
         with pytest.raises(Unfit) as error:
             kf.serving.serve("times", trust=True, **more)
         assert error.value.where.field == next(iter(more))
-    register(MODEL.format(factor=2) + f"# {'x' * 1_000_000}")
+    register_times(MODEL.format(factor=2) + f"# {'x' * 1_000_000}")
     with pytest.raises(Unfit, match=r"on this machine only.*MB are too many"):
         kf.serving.serve("times:2", trust=True)
     with pytest.raises(NotFound):

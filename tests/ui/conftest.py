@@ -13,6 +13,7 @@ import sys
 import time
 import urllib.request
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -227,6 +228,18 @@ class Watch:
         local = (self.base, self.base.replace("http", "ws"), "data:", "blob:", "about:")
         if not request.url.startswith(local):
             self.elsewhere.append(request.url)
+
+
+@contextmanager
+def another_lab(base: Path, environment: dict[str, str]) -> Iterator[Server]:
+    """A server of its own in a folder that is there; ``environment`` names where its profile is."""
+    home = Path(environment["JUPYTER_KUBEFLOW_HOME"])
+    made = Server(
+        base / "notebooks", home, environment, free_port(), secrets.token_hex(8), base / "server.log"
+    )
+    made.start()
+    yield made
+    made.stop()
 
 
 @pytest.fixture

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import secrets
 from pathlib import Path
 
 import pytest
@@ -13,7 +12,7 @@ from tests.pipelines.kfp.fake import FakeKfp
 from tests.pipelines.kfp.test_following import failed, put
 from tests.pipelines.kfp.test_rest import keep
 from tests.pipelines.runs.notebooks import notebook
-from tests.ui.conftest import Server, free_port
+from tests.ui.conftest import another_lab
 from tests.ui.screen import settled, violations
 from tests.ui.test_narrow import BAD_PLACES, narrow
 from tests.waiting import until
@@ -42,17 +41,8 @@ def server(server, kfp, tmp_path_factory):
         "JUPYTERLAB_WORKSPACES_DIR": str(base / "workspaces"),
         "JUPYTERLAB_SETTINGS_DIR": str(base / "settings"),
     }
-    made = Server(
-        base / "notebooks",
-        base / "kubeflow",
-        environment,
-        free_port(),
-        secrets.token_hex(8),
-        base / "server.log",
-    )
-    made.start()
-    yield made
-    made.stop()
+    with another_lab(base, environment) as made:
+        yield made
 
 
 def test_a_run_over_there_is_a_row_like_any_other(lab, server, kfp, pictures):

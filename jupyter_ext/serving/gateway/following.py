@@ -139,7 +139,9 @@ class Follower:
             view = None
         if view is None or view.kept is None:
             self.resource = None
-            self._swap(Table({}))  # what is on its way is finished; this pod is ended soon, too
+            self.router.swap_from_thread(
+                Table({}), self._over
+            )  # what is on its way is finished; this pod is ended soon, too
             return
         record = view.kept.resource
         target, number = names.read(record), revisions.number_of(record)
@@ -153,7 +155,7 @@ class Follower:
         readings = [] if self._guard is None or not target.rules else self._guard.readings
         status = {**found.status, "routing": routing, "servingRevision": force[1], "rules": readings}
         found = found.with_(status=status)
-        self._swap(Table({self.name: route_of(found)}))
+        self.router.swap_from_thread(Table({self.name: route_of(found)}), self._over)
         self.resource, self.version = found, view.kept.version
         self._loop.call_soon_threadsafe(self._woken)
         if force[1] == number and not target.stopped:
@@ -164,19 +166,6 @@ class Follower:
         for each in waiting:
             if not each.done():
                 each.set_result(None)
-
-    def _swap(self, table: Table) -> None:
-        """Returns when the router goes by it."""
-        done = threading.Event()
-
-        def swap() -> None:
-            self.router.swap(table)
-            done.set()
-
-        self._loop.call_soon_threadsafe(swap)
-        while not done.wait(1.0):
-            if self._over.is_set():
-                return
 
     def _tidy(self, view: View, target: Service) -> None:
         """Remove the variants that nobody asks for and nobody is sent to, and the graph that stood here before."""

@@ -244,16 +244,8 @@ class Follower:
     def _swap(self) -> None:
         """Give the router the table, and say so when it routes by it."""
         table = Table(dict(self._routes), dict(self._graphs))
-        done = threading.Event()
-
-        def swap() -> None:
-            self.router.swap(table)
-            done.set()
-
-        self._loop.call_soon_threadsafe(swap)
-        while not done.wait(1.0):
-            if self.stop.is_set():
-                return
+        if not self.router.swap_from_thread(table, self.stop):
+            return
         for route in table.routes.values():
             if self._applied.get(route.name) != route.generation:
                 self._applied[route.name] = route.generation

@@ -7,6 +7,7 @@ import hmac
 import os
 import random
 import re
+import threading
 import time
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -96,6 +97,20 @@ class Router:
                 self.recorder.forget(key[0])
         if before.routes.keys() != table.routes.keys() or before.graphs.keys() != table.graphs.keys():
             self._asked.clear()
+
+    def swap_from_thread(self, table: Table, over: threading.Event) -> bool:
+        """Have it routed by this, from another thread: True when it is, False when ``over`` was set before."""
+        done = threading.Event()
+
+        def swap() -> None:
+            self.swap(table)
+            done.set()
+
+        self.loop.call_soon_threadsafe(swap)
+        while not done.wait(1.0):
+            if over.is_set():
+                return False
+        return True
 
     def lane(self, uid: str, variant: str) -> Lane:
         """What is known of a variant beside the table."""

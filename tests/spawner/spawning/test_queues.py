@@ -40,8 +40,12 @@ SIZES = [
 
 @pytest.fixture
 def kueue(cluster):
-    """Kueue's kinds: upstream's own, or the same with any fields."""
-    for plural, (kind, scope) in KINDS.items():
+    have_kinds(cluster, KINDS)
+
+
+def have_kinds(cluster, kinds: dict[str, tuple[str, str]]) -> None:
+    """These of Kueue's kinds: upstream's own, or the same with any fields."""
+    for plural, (kind, scope) in kinds.items():
         name = f"{plural}.kueue.x-k8s.io"
         if not cluster.exists(f"{DEFINITIONS}/{name}"):
             cluster.call("POST", DEFINITIONS, definition(name, plural, kind, scope))
@@ -49,7 +53,7 @@ def kueue(cluster):
     def served() -> bool:
         """Just after a kind came, the API server answers 404 and 429."""
         with contextlib.suppress(Answer):
-            return all("items" in cluster.call("GET", f"{BASE}/{plural}") for plural in KINDS)
+            return all("items" in cluster.call("GET", f"{BASE}/{plural}") for plural in kinds)
         return False
 
     cluster.until(served)

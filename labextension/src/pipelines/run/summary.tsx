@@ -10,6 +10,7 @@ import type { IRun, IStep, IStepStatus, IWork } from '../../model/types';
 import { CommandIDs } from '../../tokens';
 import { useKubeflow, useNow } from '../../ui/context';
 import { Button } from '../../ui/controls';
+import { Numbers } from '../../ui/facts';
 import { useFound } from '../../ui/resources';
 import { StateBadge } from '../../ui/state';
 import { Elapsed } from '../../ui/time';
@@ -297,14 +298,7 @@ function Metrics(props: { status: IStepStatus }): JSX.Element | null {
   return (
     <section aria-label={trans.__('Metrics')}>
       <h3>{trans.__('Metrics')}</h3>
-      <dl className="jk-Facts">
-        {metrics.map(([name, value]) => (
-          <React.Fragment key={name}>
-            <dt dir="auto">{name}</dt>
-            <dd title={String(value)}>{number(value)}</dd>
-          </React.Fragment>
-        ))}
-      </dl>
+      <Numbers rows={metrics} />
     </section>
   );
 }

@@ -3,10 +3,10 @@ import * as React from 'react';
 import type { IArtifact, IRun, IStep, IStepStatus, IValueRef, Json } from '../../model/types';
 import { isCompiled, isElsewhere } from '../../model/actions';
 import { looksLikeModel } from '../../model/values';
-import { number } from '../../format';
 import { CommandIDs } from '../../tokens';
 import { useFetched, useKubeflow } from '../../ui/context';
 import { Chevron, CopyButton, ErrorLine } from '../../ui/controls';
+import { Numbers } from '../../ui/facts';
 import type { IResults } from './given';
 import { Given } from './given';
 import { Outputs } from './outputs';
@@ -104,14 +104,7 @@ function Values(props: IProps & { given?: IResults }): JSX.Element {
       {isElsewhere(run) && Object.keys(status.metrics ?? {}).length > 0 && (
         <section aria-label={trans.__('Metrics')}>
           <h3>{trans.__('Metrics')}</h3>
-          <dl className="jk-Facts">
-            {Object.entries(status.metrics ?? {}).map(([name, value]) => (
-              <React.Fragment key={name}>
-                <dt dir="auto">{name}</dt>
-                <dd title={String(value)}>{number(value)}</dd>
-              </React.Fragment>
-            ))}
-          </dl>
+          <Numbers rows={Object.entries(status.metrics ?? {})} />
         </section>
       )}
       {live.length > 0 && (

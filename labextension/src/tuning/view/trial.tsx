@@ -1,10 +1,11 @@
 import { closeIcon } from '@jupyterlab/ui-components';
 import * as React from 'react';
 
-import { duration, exact, number } from '../../format';
+import { duration, exact } from '../../format';
 import type { IWork } from '../../model/types';
 import { useFetched, useKubeflow } from '../../ui/context';
 import { Button, CopyButton, TabPanel, Tabs } from '../../ui/controls';
+import { Numbers } from '../../ui/facts';
 import { Log } from '../../ui/log';
 import { useFound } from '../../ui/resources';
 import { RelativeTime } from '../../ui/time';
@@ -118,16 +119,7 @@ function Summary(props: ITrialProps): JSX.Element {
       </section>
       <section aria-label={trans.__('Metrics')}>
         <h3>{trans.__('Metrics')}</h3>
-        <dl className="jk-Facts">
-          <dt dir="auto">{objective}</dt>
-          <dd title={String(trial.value ?? '')}>{number(trial.value)}</dd>
-          {metrics.map(([name, value]) => (
-            <React.Fragment key={name}>
-              <dt dir="auto">{name}</dt>
-              <dd title={String(value)}>{number(value)}</dd>
-            </React.Fragment>
-          ))}
-        </dl>
+        <Numbers rows={[[objective, trial.value], ...metrics]} />
       </section>
       <section aria-label={trans.__('Times')}>
         <h3>{trans.__('Times')}</h3>
