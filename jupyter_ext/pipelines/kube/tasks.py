@@ -7,10 +7,11 @@ import json
 import os
 import threading
 import time
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any, Final
+from typing import IO, TYPE_CHECKING, Any, Final, cast
 
 from jupyter_ext.cluster.kube import logs
 from jupyter_ext.errors import KubeflowError, NotFound, Unavailable
@@ -81,14 +82,13 @@ class JobExecution:
         if not self._made:
             self._create()
             self._made = True
-        following = self._controller.following
-        ending = following.ending(self.told.name) if not self._finished else "Complete"
-        if ending is None and self._has_left():
-            ending = "Complete"
+        ending = self._controller.following.ending(self.told.name) if not self._finished else "Complete"
+        if (ending or self._says_it_left()) and (document := self._left()) is not None:
+            return self._result(document)
         if ending is None or (ending == "Deleted" and not self._is_gone()):
             self._look()
             return None
-        return self._result(ending)
+        return _failure("Ended", self._ended(ending))
 
     def _create(self) -> None:
         """Make the Job, after all that its pod will ask for."""
@@ -113,12 +113,23 @@ class JobExecution:
         body = manifest.job(controller.place, self._step, told, controller.store.pod_environment())
         controller.make_job(body)
 
-    def _has_left(self) -> bool:
-        """Whether its pod says that it has left its result, and it has: its Job ends some seconds after."""
-        if not self._said and not any(pod.is_over for pod in self._controller.following.pods(self.told.name)):
-            return False
-        self._said = False
-        return self._controller.store.exists(f"{self.told.folder}/{RESULT}")
+    def _says_it_left(self) -> bool:
+        """Whether its pod says that its result is in the store: its Job ends some seconds after."""
+        said, self._said = self._said, False
+        return said or any(pod.is_over for pod in self._controller.following.pods(self.told.name))
+
+    def _left(self) -> dict[str, Any] | None:
+        """What its pod left in the store; None for nothing yet."""
+        try:
+            document = json.loads(self._controller.store.get(f"{self.told.folder}/{RESULT}"))
+        except NotFound:
+            return None
+        return cast("dict[str, Any]", document)
+
+    def _ended(self, ending: str) -> str:
+        """Why a Job that has ended left nothing."""
+        said = self._controller.following.why(self.told.name)
+        return (said or (_NO_JOB if ending == "Deleted" else "its pod left no result")).rstrip(".")
 
     def _look(self) -> None:
         """What the pod does, or why it does not."""
@@ -138,19 +149,12 @@ class JobExecution:
         """Whether the Job is not there, and not only not heard of yet."""
         return not self._controller.look_for_job(self.told.name)
 
-    def _result(self, ending: str) -> StepResult:
-        controller, told = self._controller, self.told
-        try:
-            document = json.loads(controller.store.get(f"{told.folder}/{RESULT}"))
-        except NotFound:
-            said = controller.following.why(told.name) or (
-                _NO_JOB if ending == "Deleted" else "its pod left no result"
-            )
-            return _failure("Ended", said.rstrip("."))
+    def _result(self, document: Mapping[str, Any]) -> StepResult:
+        controller = self._controller
         result = StepResult.from_dict(document["result"])
         sizes = document.get("blobs") or {}
         controller.fetch(digest for digest, size in sizes.items() if size <= SMALL)
-        self._controller.wrote(self.request, document.get("files") or {})
+        controller.wrote(self.request, document.get("files") or {})
         self._whole_log()
         return result
 
@@ -279,6 +283,7 @@ class OnCluster(Task):
         del lease
         made = JobExecution(self.controller, self.step, request)
         self._running[index] = made  # type: ignore[assignment] # it has what is asked of an execution
+        self.controller.following.changed.set()  # its Job is made by the next look, which need not wait
 
     def leave(self) -> None:
         """Let its Jobs go on without this process."""
