@@ -101,7 +101,7 @@ fmt: $(STAMPS)/install labextension/node_modules ## Rewrite to the house style
 	$(BIN)/ruff format
 	cd labextension && jlpm lint:fix
 
-# An editable install that found a fresh bundle did not need these.
+# An install brings these; who removed them gets them again.
 labextension/node_modules: labextension/yarn.lock | $(STAMPS)/install
 	cd labextension && jlpm install --immutable
 	@touch $@
