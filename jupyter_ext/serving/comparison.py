@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
 from jupyter_ext.errors import Invalid, Where
@@ -180,6 +180,14 @@ def compare(
     )
     said, enough = verdict.verdict(chosen, rows, differences)
     return Comparison(chosen, rows, differences, said, enough)
+
+
+def since(found: Comparison, moment: str) -> Comparison:
+    """The same, saying that nothing before ``moment`` is in it."""
+    words = (
+        f"Counted since {moment.replace('T', ' ').removesuffix('+00:00')} UTC only: what was before is lost."
+    )
+    return replace(found, verdict=f"{found.verdict} {words}")
 
 
 def _row(window: Window, name: str, found: dict[str, dict[str, Sample]]) -> Row:

@@ -15,10 +15,19 @@ from jupyter_ext.cluster import discover
 from jupyter_ext.cluster.kube import handle as shared
 from jupyter_ext.cluster.resource import Resource
 from jupyter_ext.errors import Conflict, KubeflowError, NotFound, Unavailable, Where
-from jupyter_ext.serving import kube_asking, kube_gateway, kube_objects, kube_runtime, revisions, verbs
+from jupyter_ext.serving import (
+    kube_asking,
+    kube_gateway,
+    kube_mode,
+    kube_objects,
+    kube_runtime,
+    revisions,
+    verbs,
+)
 from jupyter_ext.serving import spec as names
 from jupyter_ext.serving.handle import Endpoint
 from jupyter_ext.serving.kube_door import Door, Told
+from jupyter_ext.serving.kube_foreign import Foreign
 from jupyter_ext.serving.kube_record import Records
 from jupyter_ext.serving.kube_refused import ThroughGateway
 from jupyter_ext.serving.kube_view import View
@@ -96,7 +105,7 @@ def submit(remote: KubeCluster, resource: Resource) -> KubeEndpoint:
     return KubeEndpoint(remote.create(resource).name, remote)
 
 
-class KubeEndpoint(ThroughGateway, shared.KubeHandle, Endpoint):
+class KubeEndpoint(Foreign, ThroughGateway, shared.KubeHandle, Endpoint):
     """One endpoint of a Kubernetes cluster. Every property asks its gateway, or where there is none the API server."""
 
     _kind = KIND
@@ -287,6 +296,7 @@ class KubeEndpoint(ThroughGateway, shared.KubeHandle, Endpoint):
 
     def wait(self, timeout: float | None = None) -> KubeEndpoint:
         """Wait until what is asked for serves; raises Unavailable when that fails, TimeoutError after ``timeout`` s."""
+        self._go_on()
         resource = self._reached(timeout, self._is_settled)
         self._ways.clear()
         failed = [row for row in resource.status.get("variants") or () if row["state"] == "failed"]
@@ -306,10 +316,17 @@ class KubeEndpoint(ThroughGateway, shared.KubeHandle, Endpoint):
             raise Conflict(f"{self.name} is {resource.phase}: {self._why(resource)}", hint=hint)
         return self
 
+    def _go_on(self) -> None:
+        """Tell KServe what it was not told, where who asked for it ended amid that."""
+        found = self._view()
+        if found.record is not None and not found.is_told:
+            with suppress(Conflict):  # what somebody else changed there is theirs
+                kube_objects.realize(self._records, found.record)
+
     def _is_settled(self, resource: Resource) -> bool:
         """Whether the outcome is known. What only has to be told to KServe once pods are ready is told here."""
         rows = resource.status.get("variants")
-        if resource.resting or rows is None:
+        if resource.resting or "revisions" not in resource.status or rows is None:
             return resource.resting or resource.phase == "RUNNING"
         door = resource.status.get("gateway")
         if any(row["state"] == "failed" for row in rows) or (door and door["state"] == "failed"):
@@ -317,7 +334,10 @@ class KubeEndpoint(ThroughGateway, shared.KubeHandle, Endpoint):
         if any(row["state"] != "ready" for row in rows):
             return False
         if door:  # it puts the shares in force itself, and tidies up
-            return resource.status.get("servingRevision") == revisions.number_of(resource)
+            in_force: bool = resource.status.get("servingRevision") == revisions.number_of(resource)
+            if not in_force and (gateway := self._view().gateway) is not None:
+                kube_gateway.require_able(self._remote, gateway)
+            return in_force
         self._settle()
         return "servingRevision" in resource.status and not self._left(resource)
 
@@ -334,7 +354,7 @@ class KubeEndpoint(ThroughGateway, shared.KubeHandle, Endpoint):
             return
         service = names.read(found.record)
         if found.wants_graph(service):
-            graph = kube_objects.split(found.record, service)
+            graph = kube_objects.split(found.record, service, kube_mode.asked(self._remote, self.name))
             if found.graph is None or _said(graph) != _said(found.graph):
                 kube_objects.owned(self._records, self._remote.apply(graph), found.stable.uid)
             if not found.is_split(service) and not service.stopped:

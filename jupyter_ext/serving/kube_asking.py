@@ -33,7 +33,15 @@ def address(resource: Resource, namespace: str) -> str:
         found = f"http://{resource.name}.{namespace}.svc.cluster.local"
     if not found:
         raise Unavailable(f"{resource.name} has no address yet", hint="Wait for it: endpoint.wait().")
-    return str(found).rstrip("/")
+    return plain(str(found).rstrip("/"))
+
+
+def plain(url: str) -> str:
+    """The address of a Service, which speaks HTTP: before 0.20 KServe gives it the scheme of its addresses outside."""
+    parts = urlsplit(url)
+    if parts.scheme == "https" and parts.port is None and ".svc" in (parts.hostname or ""):
+        return parts._replace(scheme="http").geturl()
+    return url
 
 
 def is_inside(remote: KubeCluster) -> bool:

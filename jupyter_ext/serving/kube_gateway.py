@@ -11,15 +11,15 @@ from typing import TYPE_CHECKING, Any, Final
 
 from jupyter_ext.cluster.kube import work
 from jupyter_ext.cluster.resource import Resource
-from jupyter_ext.errors import Forbidden, NotFound, Unavailable
-from jupyter_ext.serving import kube_runtime
+from jupyter_ext.errors import Forbidden, KubeflowError, NotFound, Unavailable, Where
+from jupyter_ext.serving import kube_mode, kube_runtime
 from jupyter_ext.serving import spec as names
 from jupyter_ext.serving.fields import CONTAINER
 from jupyter_ext.serving.kube_record import reference
 from jupyter_ext.serving.places import ENDPOINT, KIND
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from jupyter_ext.cluster.kube import KubeCluster
     from jupyter_ext.serving.kube_record import Records
@@ -32,6 +32,9 @@ PORT: Final = 8080
 LONGEST: Final = 50
 """Letters of an InferenceService's name, from which KServe makes others."""
 _FOLDER: Final = "/gateway"
+STORE: Final = "JUPYTER_KUBEFLOW_STORE"
+_GRACE: Final = 60
+"""Seconds for what is on its way, and for writing down what was counted."""
 _OF_PODS: Final = ("imagePullSecrets", "nodeSelector", "tolerations", "affinity")
 _OF_CONTAINERS: Final = ("image", "imagePullPolicy", "securityContext")
 _RIGHTS: Final = (
@@ -74,6 +77,29 @@ def lacks(remote: KubeCluster, endpoint: str) -> str:
     return f"the service account {account} may not {missing}" if missing else ""
 
 
+def lost(remote: KubeCluster, gateway: Resource) -> str:
+    """Why a gateway that is there can no longer do its work; empty while it can, or where that cannot be told."""
+    account = str((gateway.spec.get("predictor") or {}).get("serviceAccountName") or "")
+    if not account:
+        return ""
+    try:
+        remote.transport.ask("GET", f"/api/v1/namespaces/{remote.namespace}/serviceaccounts/{account}")
+    except NotFound:
+        return f"the namespace {remote.namespace} has no service account {account} any more"
+    except KubeflowError:
+        return ""
+    missing = _missing(remote, account)
+    return f"the service account {account} may no longer {missing}" if missing else ""
+
+
+def require_able(remote: KubeCluster, gateway: Resource) -> None:
+    """Raise Unavailable where the one that is there can no longer do its work."""
+    if why := lost(remote, gateway):
+        hint = "Give the account back, or do without: no sticky, mirror, rules and log."
+        what = f"The gateway cannot take up a change: {why}"
+        raise Unavailable(what, where=Where(object=gateway.name), hint=hint)
+
+
 def require_rights(remote: KubeCluster) -> None:
     """Raise Forbidden where this pod's own account may not do what the gateway does."""
     if missing := _missing(remote, ""):
@@ -112,9 +138,9 @@ def _missing(remote: KubeCluster, account: str) -> str:
 
 
 def found(remote: KubeCluster, endpoint: str) -> Resource | None:
-    """The one that is there."""
+    """The one that is there, and stays."""
     there = _of_that_name(remote, endpoint)
-    return there if there is not None and is_gateway(there, endpoint) else None
+    return there if there is not None and is_gateway(there, endpoint) and not there.deleted else None
 
 
 def is_gateway(resource: Resource, endpoint: str) -> bool:
@@ -139,6 +165,9 @@ def realize(records: Records, resource: Resource, service: Service, owner: str) 
             return
         records.open(resource.name)
         _apply(remote, resource.name, service, owner)
+    elif not needs(service) and lost(remote, there):
+        with suppress(NotFound):  # what is left for it to do KServe's own router does
+            remote.delete(KIND, there.name)
     elif service.stopped != (names.STOP in there.annotations):
         # While it rests it may be made anew: its image may be another by now.
         if service.stopped:
@@ -162,14 +191,26 @@ def _is_wanted(remote: KubeCluster, endpoint: str, service: Service) -> bool:
 
 
 def _apply(remote: KubeCluster, endpoint: str, service: Service, owner: str) -> None:
-    made = made_of(kube_runtime.found(remote), endpoint, work.account(remote))
-    made = made.with_(annotations={**made.annotations, **({names.STOP: "true"} if service.stopped else {})})
+    made = made_of(kube_runtime.found(remote), endpoint, work.account(remote), _store(remote))
+    notes = {**kube_mode.asked(remote, endpoint), **({names.STOP: "true"} if service.stopped else {})}
+    made = made.with_(annotations={**made.annotations, **notes})
     applied = remote.apply(made)
     if applied.owner != owner:
         remote.patch(KIND, made.name, {"metadata": {"ownerReferences": [reference(endpoint, owner)]}})
 
 
-def made_of(runtime: Mapping[str, Any], endpoint: str, account: str) -> Resource:
+def _store(remote: KubeCluster) -> list[Json]:
+    """Variables by which its pod reaches the profile's store, where that has one that pods reach."""
+    from jupyter_ext import store
+
+    with suppress(KubeflowError):  # without one it counts anew in each pod, and says so
+        place = store.default(remote)
+        if place is not None and not place.url.startswith("file:"):
+            return [{"name": STORE, "value": place.url}, *place.pod_environment()["env"]]
+    return []
+
+
+def made_of(runtime: Mapping[str, Any], endpoint: str, account: str, store: Sequence[Json] = ()) -> Resource:
     """The InferenceService, from the runtime that has our model server: its image has the gateway, too."""
     spec = runtime["spec"]
     first = next(
@@ -186,6 +227,7 @@ def made_of(runtime: Mapping[str, Any], endpoint: str, account: str) -> Resource
             {"name": "TMPDIR", "value": _FOLDER},
             {"name": "JUPYTER_KUBEFLOW_HOME", "value": f"{_FOLDER}/kubeflow"},
             {"name": "JUPYTER_KUBEFLOW_CLUSTER", "value": "local"},
+            *store,
         ],
         "ports": [{"name": "http1", "containerPort": PORT, "protocol": "TCP"}],
         "readinessProbe": {**probe, "periodSeconds": 2, "failureThreshold": 3},
@@ -198,6 +240,7 @@ def made_of(runtime: Mapping[str, Any], endpoint: str, account: str) -> Resource
         "minReplicas": 1,
         "maxReplicas": 1,
         "serviceAccountName": account,
+        "terminationGracePeriodSeconds": _GRACE,
         "containers": [container],
         "volumes": [{"name": GATEWAY, "emptyDir": {"sizeLimit": "2Gi"}}],
         **{name: spec[name] for name in _OF_PODS if spec.get(name)},

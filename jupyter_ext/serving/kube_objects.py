@@ -8,12 +8,13 @@ variant has its own. Once there are several our gateway stands before them (``ku
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 from jupyter_ext.cluster.kube.handle import refused
 from jupyter_ext.cluster.resource import Resource, is_name
 from jupyter_ext.errors import Invalid, Unfit, Where
-from jupyter_ext.serving import finding, kube_gateway, kube_models, kube_runtime
+from jupyter_ext.serving import finding, kube_gateway, kube_mode, kube_models, kube_runtime, revisions
 from jupyter_ext.serving import spec as names
 from jupyter_ext.serving.fields import CONTAINER
 from jupyter_ext.serving.kube_record import VARIANT, reference
@@ -53,14 +54,20 @@ _WITHOUT: Final = {
 """What to do where there can be no gateway."""
 
 
-def require(resource: Resource, remote: KubeCluster) -> Service:
-    """Refuse by name what KServe has no word for, nor a gateway of ours there; gives what is asked for."""
+def require(resource: Resource, remote: KubeCluster, before: Resource | None = None) -> Service:
+    """Refuse by name what KServe has no word for, nor a gateway of ours there; gives what is asked for.
+
+    ``before``: as it was until now. Taking away something of what a gateway is needed for is never refused.
+    """
     service = names.read(resource)
     needed = kube_gateway.needs(service)
-    is_new = bool(needed) and kube_gateway.found(remote, resource.name) is None
-    if is_new and (why := kube_gateway.lacks(remote, resource.name)):
-        what = f"{needed[0]} needs our gateway before the endpoint: {why}"
-        raise refused(needed[0], what, _WITHOUT[needed[0]])
+    is_less = before is not None and set(needed) < set(kube_gateway.needs(names.read(before)))
+    if needed and not is_less and not service.stopped:
+        there = kube_gateway.found(remote, resource.name)
+        why = kube_gateway.lost(remote, there) if there else kube_gateway.lacks(remote, resource.name)
+        if why:
+            what = f"{needed[0]} needs our gateway before the endpoint: {why}"
+            raise refused(needed[0], what, _WITHOUT[needed[0]])
     for field, asked, hint in (
         ("idle", service.idle != names.IDLE_SECONDS, "Stop it: endpoint.stop()."),
         ("transformer", service.transformer, "Apply an InferenceService with spec.transformer."),
@@ -157,7 +164,8 @@ def _container(found: Json, own: Json, volumes: list[Json]) -> Json:
 
 def realize(records: Records, resource: Resource) -> None:
     """Give KServe an InferenceService for each variant; what is no longer asked for goes in ``settle``."""
-    service = require(resource, records.remote)
+    service = names.read(resource)
+    mode = kube_mode.asked(records.remote, resource.name)
     made = {digest: body for digest, body in records.made(resource.name).items() if digest in _kept(resource)}
     for each in service.variants:
         if each.digest not in made:
@@ -171,13 +179,27 @@ def realize(records: Records, resource: Resource) -> None:
                 "scaleMetric": "cpu",
                 "scaleTarget": 80,
             }  # what the API server's own autoscaler can measure
-        applied = records.remote.apply(_service(resource, service, each, body))
+        applied = records.remote.apply(_service(resource, service, each, body, mode))
         if owner:
             owned(records, applied, owner)
         else:
             owner = applied.uid
             records.adopt(resource.name, owner)
     kube_gateway.realize(records, resource, service, owner)
+
+
+def is_realized(resource: Resource, service: Service, there: Mapping[str, Resource]) -> bool:
+    """Whether KServe was told all of it: who told it may have ended amid that. ``there``: what it has, by name."""
+    for each in service.variants:
+        found = there.get(service_name(resource.name, service, each.name))
+        if found is None or found.deleted or (names.STOP in found.annotations) != service.stopped:
+            return False
+        body = found.spec.get("predictor") or {}
+        digest = (body.get("labels") or {}).get(DIGEST)
+        replicas = (body.get("minReplicas"), body.get("maxReplicas"))
+        if (found.labels.get(VARIANT), digest, replicas) != (each.name, each.digest, (each.least, each.most)):
+            return False
+    return True
 
 
 def owned(records: Records, resource: Resource, owner: str) -> None:
@@ -192,17 +214,18 @@ def _kept(resource: Resource) -> set[str]:
     """The digests of all predictors that can be returned to."""
     found = {each.digest for each in names.read(resource).variants}
     for entry in resource.status.get("revisions") or ():
-        said = names.parse(entry["spec"], {**resource.annotations, **entry["annotations"]})
-        found |= {each.digest for each in said.variants}
+        found |= {each.digest for each in revisions.asked(resource, entry).variants}
     return found
 
 
-def _service(resource: Resource, service: Service, each: Predictor, body: Json) -> Resource:
+def _service(
+    resource: Resource, service: Service, each: Predictor, body: Json, mode: dict[str, str]
+) -> Resource:
     labels = {ENDPOINT: resource.name, VARIANT: each.name}
     for label, key in ((names.MODEL_ID, "model_id"), (names.VERSION_ID, "id")):
         if each.facts.get(key):
             labels[label] = str(each.facts[key])
-    notes = {names.STOP: "true"} if service.stopped else {}
+    notes = {**mode, **({names.STOP: "true"} if service.stopped else {})}
     if each.most == each.least:
         notes["serving.kserve.io/autoscalerClass"] = "none"
     notes[names.VARIANTS] = json.dumps({each.name: each.facts}, sort_keys=True)
@@ -212,7 +235,7 @@ def _service(resource: Resource, service: Service, each: Predictor, body: Json) 
     return Resource.new(KIND, name, {"predictor": body}, labels=labels, annotations=notes)
 
 
-def split(resource: Resource, service: Service) -> Resource:
+def split(resource: Resource, service: Service, mode: Mapping[str, str] | None = None) -> Resource:
     """The graph that gives each variant its share."""
     steps = [
         {"serviceName": service_name(resource.name, service, each.name), "weight": each.percent}
@@ -220,7 +243,7 @@ def split(resource: Resource, service: Service) -> Resource:
         if each.percent
     ]
     spec = {"nodes": {"root": {"routerType": "Splitter", "steps": steps}}}
-    notes = {names.STOP: "true"} if service.stopped else {}
+    notes = {**(mode or {}), **({names.STOP: "true"} if service.stopped else {})}
     return Resource.new(
         GRAPH, graph_name(resource.name), spec, labels={ENDPOINT: resource.name}, annotations=notes
     )

@@ -30,6 +30,8 @@ _ASKED: Final = "endpoint.json"
 _MADE: Final = "made.json"
 _OPENS: Final = "gateway.token"
 """What opens the record of requests at the endpoint's gateway, to whoever may read the namespace."""
+_BEGAN: Final = "gateway.began"
+"""When the first gateway began to count, in seconds since 1970."""
 _versions: Final[dict[tuple[str, str, str], int]] = {}
 """Of what this process wrote last, by server, namespace and endpoint: a gateway that knows less is behind."""
 
@@ -100,12 +102,14 @@ class Records:
         from jupyter_ext.serving.kube_objects import require
 
         for attempt in range(_ATTEMPTS):
-            kept = self._read_all(name)
+            if (kept := self.kept(name)) is None:
+                self.get(KIND, name)  # which says that somebody else made it, or that there is none
+                continue
             found = kept.resource
             after = edit(found)
             if after is None:
                 return found
-            require(after, self.remote)
+            require(after, self.remote, found)
             if revisions.content(after.spec, after.annotations) != revisions.content(
                 found.spec, found.annotations
             ):
@@ -146,6 +150,19 @@ class Records:
                 self.remote.transport.ask(
                     "PATCH", self._path(name), body, query=self._query, content_type=MERGE
                 )
+        raise Conflict(f"The record of {name} changes all the time")
+
+    def began(self, name: str, moment: float) -> float:
+        """When the endpoint's first gateway began to count: ``moment``, where none did before."""
+        for _ in range(_ATTEMPTS):
+            thing = self._thing(name)
+            if text := (thing["data"] or {}).get(_BEGAN):
+                return float(text)
+            version = {"resourceVersion": thing["metadata"]["resourceVersion"]}
+            body = {"metadata": version, "data": {_BEGAN: f"{moment:.3f}"}}
+            with suppress(Conflict):  # somebody changed the endpoint meanwhile
+                path = self._path(name)
+                self.remote.transport.ask("PATCH", path, body, query=self._query, content_type=MERGE)
         raise Conflict(f"The record of {name} changes all the time")
 
     def written(self, name: str) -> int:

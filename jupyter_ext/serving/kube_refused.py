@@ -40,10 +40,25 @@ class ThroughGateway(Endpoint):
         """What became of a prediction: ``feedback(id, clicked=1)``; ``compare("clicked")`` weighs it."""
         self._needed("feedback").feedback(request_id, outcome)
 
-    def compare(self, *said: Any, **more: Any) -> Any:
-        """As on this machine: the gateway has what went through since its pod began."""
+    def compare(
+        self,
+        metric: str | None = None,
+        against: str | None = None,
+        since: float | None = None,
+        *,
+        goal: str | None = None,
+    ) -> Any:
+        """As on this machine; what the gateway has lost of that time is said."""
+        from jupyter_ext.serving import comparison, evidence
+        from jupyter_ext.serving.watching import seconds
+
         self._needed("compare")
-        return super().compare(*said, **more)
+        found = super().compare(metric, against, since, goal=goal)
+        resource = self.resource
+        counted = str((resource.status.get("gateway") or {}).get("since") or "")
+        begin = evidence.since(resource) if since is None else since
+        lost = counted and seconds(counted) > (begin or 0.0)
+        return comparison.since(found, counted) if lost else found
 
     def requests(self, *said: Any, **more: Any) -> list[Any]:
         """The log of requests, newest first."""

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import urlsplit
 
+from jupyter_ext.serving.kube_asking import plain
 from jupyter_ext.serving.kube_objects import service_name
 from jupyter_ext.serving.routing import inherited
 
@@ -45,7 +46,7 @@ class Places:
 
 def address_of(service: Resource) -> str:
     """``host:port`` inside the cluster; empty while KServe has not said it."""
-    parts = urlsplit(str((service.status.get("address") or {}).get("url") or ""))
+    parts = urlsplit(plain(str((service.status.get("address") or {}).get("url") or "")))
     return f"{parts.hostname}:{parts.port or 80}" if parts.hostname and parts.scheme == "http" else ""
 
 

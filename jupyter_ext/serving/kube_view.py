@@ -14,9 +14,9 @@ from jupyter_ext.cluster.kube import why
 from jupyter_ext.cluster.kube.listing import pages
 from jupyter_ext.cluster.kube.pods import OWNER, Pod, pod_of
 from jupyter_ext.errors import Forbidden, NotFound, Unavailable
-from jupyter_ext.serving import kube_gateway, revisions
+from jupyter_ext.serving import kube_asking, kube_foreign, kube_gateway, revisions
 from jupyter_ext.serving import spec as names
-from jupyter_ext.serving.kube_objects import DIGEST, GRAPH, graph_name, service_name, split
+from jupyter_ext.serving.kube_objects import DIGEST, GRAPH, graph_name, is_realized, service_name, split
 from jupyter_ext.serving.kube_routing import address_of
 from jupyter_ext.serving.places import ENDPOINT, KIND
 from jupyter_ext.serving.server.process import FAILED
@@ -30,6 +30,8 @@ _OF_SERVICE: Final = OWNER[KIND]
 _OF_GRAPH: Final = OWNER[GRAPH]
 _AGAIN: Final = 2
 """Starts of a container after which what it says is no accident."""
+
+_UNTOLD: Final = "KServe has not been told of it: who asked for it ended amid that. wait() goes on."
 
 Json = dict[str, Any]
 
@@ -54,20 +56,21 @@ class View:
             return
         own = kube_gateway.name_of(name)
         if own in self.services and kube_gateway.is_gateway(self.services[own], name):
-            self.gateway = self.services.pop(own)
-        else:
-            with suppress(NotFound, Unavailable, Forbidden):
-                self.graph = remote.get(GRAPH, graph_name(name))
+            there = self.services.pop(own)
+            self.gateway = None if there.deleted else there
         try:
             path = f"/api/v1/namespaces/{remote.namespace}/pods"
             self.pods, _ = pages(remote.transport, path, labels=f"{ENDPOINT}={name}")
         except Forbidden:
             self.pods = []
+        if not self.opens:
+            with suppress(NotFound, Unavailable, Forbidden):
+                self.graph = remote.get(GRAPH, graph_name(name))
 
     def resource(self) -> Resource:
         """The endpoint: its spec is what it is asked to be."""
         if self.record is None:
-            return self.stable
+            return kube_foreign.shown(self.stable)
         service = names.read(self.record)
         rows = [self._row(service, each) for each in service.variants]
         phase, reason = self._phase(service, rows)
@@ -76,6 +79,7 @@ class View:
         )
         status = {
             **self.stable.status,
+            **addresses(self.front, self.record.namespace),
             "phase": phase,
             "reason": reason,
             "variants": rows,
@@ -99,10 +103,19 @@ class View:
 
     @property
     def front(self) -> Resource:
-        """What requests go to: the gateway from when it has an address, else the graph, else the stable variant."""
-        if self.gateway is not None and address_of(self.gateway):
+        """What requests go to: the gateway, once it answers or nothing else splits, the graph, or the stable variant."""
+        if self.gateway is not None and address_of(self.gateway) and (self.opens or self.graph is None):
             return self.gateway
         return self.graph or self.stable
+
+    @property
+    def is_told(self) -> bool:
+        """Whether KServe has been told all that is asked for."""
+        if self.record is None:
+            return True
+        service = names.read(self.record)
+        is_complete = self.gateway is not None or not kube_gateway.needs(service)
+        return is_complete and is_realized(self.record, service, self.services)
 
     @property
     def opens(self) -> bool:
@@ -149,8 +162,8 @@ class View:
             state, reason = "failed", _why(pods)
         elif pods:
             reason = _why(pods) or "Its pods have not answered yet."
-        elif found is not None:
-            reason = found.reason
+        else:
+            reason = found.reason if found is not None else _UNTOLD
         return {
             "name": each.name,
             "digest": each.digest,
@@ -217,6 +230,16 @@ class View:
         asked = split(self.record, service).spec["nodes"]["root"]["steps"]
         routers = [pod for pod in self.pods if _label(pod, _OF_GRAPH) and not _is_leaving(pod)]
         return bool(routers) and all(_is_ready(pod) and _steps(pod) == asked for pod in routers)
+
+
+def addresses(front: Resource, namespace: str) -> Json:
+    """Of what requests go to: the address inside, and, where KServe makes one (an Ingress, an HTTPRoute), the one outside."""
+    found: Json = {}
+    with suppress(Unavailable):  # KServe has not said it yet
+        found["address"] = {"url": kube_asking.address(front, namespace)}
+    if front.status.get("url"):
+        found["url"] = front.status["url"]
+    return found
 
 
 def _label(pod: Json, name: str) -> str:

@@ -227,7 +227,7 @@ class Controller:
         for entry in revisions.entries(resource):
             if entry["number"] == number:
                 with suppress(KubeflowError):
-                    return names.parse(entry["spec"], {**resource.annotations, **entry["annotations"]})
+                    return revisions.asked(resource, entry)
         return None
 
     # What runs

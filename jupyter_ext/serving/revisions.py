@@ -106,7 +106,7 @@ def serving(resource: Resource) -> Service:
     for entry in entries(resource)[:-1]:
         if entry["number"] == number:
             with suppress(KubeflowError):
-                return names.parse(entry["spec"], {**resource.annotations, **entry["annotations"]})
+                return asked(resource, entry)
     return names.read(resource)
 
 
@@ -114,6 +114,16 @@ def settings(resource: Resource) -> str:
     """Digest of what the gateway goes by besides the variants: it tells whether a change of these is in force."""
     ours = [resource.annotations.get(name) for name in names.ROUTED]
     return hashlib.sha256(json.dumps(ours).encode()).hexdigest()[:12]
+
+
+def asked(resource: Resource, entry: Entry) -> names.Service:
+    """What a revision asks for. What is returned to is the revision's own: a mirror of today may be of a later variant."""
+    return names.parse(entry["spec"], _annotations(resource, entry))
+
+
+def _annotations(resource: Resource, entry: Entry) -> dict[str, str]:
+    kept = {name: text for name, text in resource.annotations.items() if name not in RETURNED}
+    return {**kept, **entry["annotations"]}
 
 
 def is_noted(resource: Resource) -> bool:
@@ -153,11 +163,10 @@ def appended(
 
 def returned(resource: Resource, entry: Entry) -> Resource:
     """The resource with the deployment of an earlier revision."""
-    annotations = {name: text for name, text in resource.annotations.items() if name not in RETURNED}
     labels = {name: text for name, text in resource.labels.items() if name not in _LABELS}
     return resource.with_(
         spec=entry["spec"],
-        annotations={**annotations, **entry["annotations"]},
+        annotations=_annotations(resource, entry),
         labels={**labels, **entry.get("labels", {})},
     )
 

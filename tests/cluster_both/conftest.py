@@ -109,9 +109,9 @@ def serving_there(cluster, model_server, monkeypatch, tmp_path):
 def register_times(tmp_path):
     """Makes a version of the model `times`: a class in a file."""
 
-    def make(text: str):
+    def make(text: str, **more):
         file = tmp_path / "times.py"
         file.write_text(text)
-        return kf.registry.register(file, "times", format="python")
+        return kf.registry.register(file, "times", format="python", **more)
 
     return make

@@ -32,6 +32,8 @@ EVERY: Final = 1.0
 """Seconds between looks at the rules."""
 LATEST: Final = 30.0
 """After which it looks even when nothing said that it should."""
+_GRAPH_STAYS: Final = 15.0
+"""Seconds in which who still sends to the graph hears of the gateway."""
 _LASTS: Final = 290
 _PAUSES: Final = (0.2, 5.0)
 
@@ -66,6 +68,8 @@ class Follower:
         """The endpoint as it is, with what is in force; None when it was deleted."""
         self.version = 0
         """Of the record by which the router goes."""
+        self.since = ""
+        """From when on all is counted, where a pod before this one counted and that is lost."""
         self._traffic = traffic
         self._rung = threading.Event()
         self._over = threading.Event()
@@ -77,6 +81,8 @@ class Follower:
         self._generation = 0
         self._guard: Guard | None = None
         self._trouble = ""
+        self._graph_until: float | None = None
+        """When the graph that stood here before goes."""
         self._has_graph = True
         self._waiting: list[asyncio.Future[None]] = []
         """Who waits for a version; of the loop."""
@@ -153,7 +159,9 @@ class Follower:
         found = view.resource()
         routing = {"generation": self._generation, **table}
         readings = [] if self._guard is None or not target.rules else self._guard.readings
+        gateway = {**found.status.get("gateway", {}), **({"since": self.since} if self.since else {})}
         status = {**found.status, "routing": routing, "servingRevision": force[1], "rules": readings}
+        status["gateway"] = gateway
         found = found.with_(status=status)
         self.router.swap_from_thread(Table({self.name: route_of(found)}), self._over)
         self.resource, self.version = found, view.kept.version
@@ -174,7 +182,9 @@ class Follower:
         for each in sorted(left - {kube_gateway.name_of(self.name)}):
             with suppress(NotFound):
                 self.records.remote.delete(KIND, each)
-        if self._has_graph:
+        if self._graph_until is None:
+            self._graph_until = time.monotonic() + _GRAPH_STAYS
+        if self._has_graph and time.monotonic() > self._graph_until:
             self._has_graph = False
             with suppress(NotFound, Unavailable, Forbidden):
                 self.records.remote.delete(GRAPH, graph_name(self.name))

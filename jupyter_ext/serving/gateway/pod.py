@@ -14,16 +14,19 @@ import signal
 import sys
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from datetime import UTC, datetime
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import parse_qs
 
 import orjson
 
+from jupyter_ext import store
 from jupyter_ext.errors import Forbidden, KubeflowError, NotFound, Unavailable
 from jupyter_ext.serving import kube_gateway, traffic
-from jupyter_ext.serving.gateway import pages, telling
+from jupyter_ext.serving.gateway import keeping, pages, telling
 from jupyter_ext.serving.gateway.following import Follower
+from jupyter_ext.serving.gateway.keeping import Keeper
 from jupyter_ext.serving.gateway.recorder import Recorder
 from jupyter_ext.serving.gateway.router import Answer, Router
 from jupyter_ext.serving.http.loop import run
@@ -34,6 +37,7 @@ from jupyter_ext.serving.server.process import FAILED
 if TYPE_CHECKING:
     from jupyter_ext.cluster.local import LocalCluster
     from jupyter_ext.serving.kube_record import Records
+    from jupyter_ext.store import Store
 
 OPEN: Final = frozenset(
     {"endpoint", "alive", "server-live", "server", "models", "index", "about", "healthz", "root"}
@@ -45,6 +49,7 @@ _LEAVE_SECONDS: Final = 3.0
 """Between being told to end and taking no more: its Service knows a little later that it is gone."""
 _DRAIN_SECONDS: Final = 15.0
 _START_SECONDS: Final = 60.0
+_STORE_SECONDS: Final = 15.0
 _ROOT: Final = telling.ROOT.encode() + b"/"
 _LIMITS: Final = Limits(body=64 << 20, connections=2000)
 
@@ -132,21 +137,70 @@ async def serve(records: Records, name: str, host: str, port: int) -> None:
     gate.follower = follower = Follower(records, name, gate, recorder.traffic)
     recorder.begin()
     server = Server(gate.handle, _LIMITS, gate.admit)
+    keeper = Keeper(recorder.traffic, _store())
     try:
         await asyncio.to_thread(follower.look)
+        if follower.resource is not None:
+            with suppress(TimeoutError):  # a store that does not answer delays nobody
+                begun = asyncio.to_thread(keeper.begin, follower.resource.uid)
+                await asyncio.wait_for(begun, _STORE_SECONDS)
+            follower.since = await asyncio.to_thread(_missing, keeper, follower)
         await server.listen_tcp(host, port)
         follower.start()
         print(f"The gateway of {name} listens at port {port}.", flush=True)  # noqa: T201
         gc.collect()
         gc.freeze()
         gc.set_threshold(20_000, 20, 100)
-        await stop.wait()
+        while not stop.is_set():
+            with suppress(TimeoutError):
+                await asyncio.wait_for(stop.wait(), keeping.EVERY)
+            with suppress(TimeoutError):
+                await recorder.flush()
+                kept = asyncio.to_thread(_kept, keeper, follower)
+                follower.since = await asyncio.wait_for(kept, _STORE_SECONDS)
         await asyncio.sleep(_LEAVE_SECONDS)
     finally:
         follower.end()
         await server.drain(_DRAIN_SECONDS)
         recorder.end()
         gate.threads.shutdown(wait=False)
+        _last(keeper, follower)
+
+
+def _store() -> Store | None:
+    """Where the profile keeps its artifacts, as the pod was told."""
+    try:
+        return store.default()
+    except KubeflowError as error:
+        print(f"What is counted is kept by this pod alone: {_words(error)}", flush=True)  # noqa: T201
+        return None
+
+
+def _kept(keeper: Keeper, follower: Follower) -> str:
+    keeper.save()
+    return _missing(keeper, follower)
+
+
+def _missing(keeper: Keeper, follower: Follower) -> str:
+    """Since when all is counted, where a gateway before this one counted as well; empty where nothing is missing."""
+    try:
+        first = follower.records.began(follower.name, keeper.since)
+    except KubeflowError:
+        return follower.since  # as far as is known
+    moment = datetime.fromtimestamp(keeper.since, UTC)
+    return moment.isoformat(timespec="seconds") if keeper.since > first + 1 else ""
+
+
+def _last(keeper: Keeper, follower: Follower) -> None:
+    """Keep what there is for the next pod; of an endpoint that was deleted nothing is left."""
+    try:
+        gone = follower.records.find(follower.name) is None
+    except KubeflowError:
+        gone = False
+    if gone:
+        keeper.forget()
+    else:
+        keeper.save()
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

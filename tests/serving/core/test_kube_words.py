@@ -9,8 +9,10 @@ import pandas as pd
 import pytest
 
 from jupyter_ext import store
+from jupyter_ext.cluster.resource import Resource
 from jupyter_ext.errors import Invalid
-from jupyter_ext.serving import kube_asking
+from jupyter_ext.serving import kube_asking, revisions
+from jupyter_ext.serving import spec as names
 from jupyter_ext.serving.finding import Source
 from jupyter_ext.serving.kube_models import told
 from jupyter_ext.serving.server import config, loading
@@ -46,6 +48,18 @@ def test_a_server_in_a_pod_is_told_signature_and_example(tmp_path, monkeypatch):
     monkeypatch.setenv(config.ABOUT, "{")
     with pytest.raises(Invalid, match="is no JSON"):
         config.read(["--model_name=a"])
+
+
+def test_a_revision_is_read_with_its_own_mirror():
+    model = {"modelFormat": {"name": "python"}, "storageUri": "s3://m/1"}
+    canary = {"trafficPercent": 0, "predictor": {"name": "v2", "model": {"storageUri": "s3://m/2"}}}
+    first = {"predictor": {"name": "v1", "model": model}}
+    mirrored = {names.MIRROR: json.dumps({"variant": "v2", "percent": 100}), names.STICKY: "header:x-user"}
+    now = Resource.new("InferenceService", "iris", {**first, "canary": [canary]}, annotations=mirrored)
+    before = {"number": 1, "spec": first, "annotations": {}}
+    said = revisions.asked(now, before)
+    assert ([each.name for each in said.variants], said.mirror, said.sticky) == (["v1"], None, None)
+    assert names.read(now).mirror == {"variant": "v2", "percent": 100}
 
 
 def test_a_server_fetches_from_the_store(tmp_path):

@@ -11,7 +11,7 @@ import pytest
 from jupyter_ext.cluster.local.metrics import Page, Point
 from jupyter_ext.cluster.resource import Resource
 from jupyter_ext.errors import Forbidden, Invalid, NotFound, Unavailable
-from jupyter_ext.serving import comparison, kube_gateway, kube_routing, kube_runtime, predicting
+from jupyter_ext.serving import comparison, kube_asking, kube_gateway, kube_routing, kube_runtime, predicting
 from jupyter_ext.serving import spec as names
 from jupyter_ext.serving.gateway import telling
 from jupyter_ext.serving.gateway.following import decided
@@ -96,6 +96,19 @@ def test_the_share_of_what_cannot_be_had_goes_to_what_can():
     assert {name: row[0] for name, row in told(table).items()} == {"v1": 70, "v2": 30}
     force, _ = decided("late", (asked("v3"), 1), split, places(late="v1"))
     assert force[1] == 2  # nobody is left of what was in force
+
+
+def test_a_service_is_asked_by_http_whatever_the_scheme_outside():
+    def said(url):
+        return Resource.new("InferenceService", "late", {}, status={"address": {"url": url}})
+
+    service = said("https://late-predictor.team.svc.cluster.local")  # KServe 0.16 with urlScheme https
+    assert [kube_routing.address_of(service)] == at("late")
+    assert kube_asking.address(service, "team") == "http://late-predictor.team.svc.cluster.local"
+    assert kube_routing.address_of(said("https://late-predictor.team.svc.cluster.local:8443")) == ""
+    headless = said("http://late-predictor.team.svc.cluster.local:8080")
+    assert kube_routing.address_of(headless) == "late-predictor.team.svc.cluster.local:8080"
+    assert kube_asking.plain("https://late.example.com") == "https://late.example.com"
 
 
 def test_a_model_is_asked_by_the_name_that_its_server_has(world):
@@ -205,3 +218,6 @@ def test_the_pod_has_the_runtimes_image_and_the_namespaces_account():
     places = {each["name"]: each["value"] for each in container["env"]}
     assert all(places[name].startswith(mount["mountPath"]) for name in ("HOME", "JUPYTER_KUBEFLOW_HOME"))
     assert container["command"][-1] == Gate.__module__
+    store = [{"name": "JUPYTER_KUBEFLOW_STORE", "value": "s3://team/kept"}]
+    (with_store,) = kube_gateway.made_of(runtime, "late", "a", store).spec["predictor"]["containers"]
+    assert [each for each in with_store["env"] if each not in container["env"]] == store
