@@ -45,6 +45,9 @@ class Place(NamedTuple):
 
 CAPABILITY: Final = {
     "TrainJob": "training",
+    "PyTorchJob": "training",
+    "TFJob": "training",
+    "XGBoostJob": "training",
     "Experiment": "tuning",
     "Trial": "tuning",
     "InferenceService": "serving",
@@ -256,7 +259,8 @@ def holder(kind: str) -> LocalCluster | KubeCluster:
     if capability is None or os.environ.get(INSIDE) or (there := remote()) is None:
         return current()
     if not place().is_chosen:
-        return target(capability)
+        found = target(capability)
+        return found if isinstance(found, LocalCluster) or found.has(kind) else current()
     return there if there.has(kind) and not _steered_here(kind) else current()
 
 

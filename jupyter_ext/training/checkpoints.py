@@ -10,7 +10,7 @@ import os
 import pickle
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import IO, Any, Final, NamedTuple
@@ -19,6 +19,8 @@ from jupyter_ext.errors import Invalid, KubeflowError, Where
 from jupyter_ext.training.reporting import checkpoint_dir, world
 
 KEEP: Final = 3
+AFTER_SAVING: Final[list[Callable[[Path, int], None]]] = []
+"""Called with each checkpoint that was saved, and its step: in a pod it is put into the profile's store."""
 _NAME: Final = re.compile(r"step-(\d{1,18})\.ckpt")
 _ZIP: Final = b"PK\x03\x04"
 
@@ -62,6 +64,9 @@ def save_checkpoint(
     finally:
         temporary.unlink(missing_ok=True)
     _forget(folder, keep, final)
+    if path is None:
+        for keep_it in AFTER_SAVING:
+            keep_it(final, step)
     return final
 
 

@@ -1,6 +1,6 @@
 """What of a job lies in its profile's store, seen from its pod: code too large for a resource, results too large for a status.
 
-S3 with keys is asked by the standard library. Anything else is asked by fsspec in a process of its own
+S3 with keys is asked by the standard library, and a folder is a claim that is mounted. Anything else is asked by fsspec in a process of its own
 (``python -m jupyter_ext.training.depot``): the user's code is left alone by its threads. Travels with the job.
 """
 
@@ -9,13 +9,16 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
 from collections.abc import Mapping
 from contextlib import suppress
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any, Final
+from urllib.error import HTTPError
 
 VARIABLE: Final = "JUPYTER_KUBEFLOW_DEPOT_"
 """Before the names of what opens the store: the user's own AWS_ACCESS_KEY_ID stays what it is."""
@@ -28,10 +31,17 @@ LARGEST: Final = 4 << 30
 ENDING: Final = ".pkl"
 LACKS: Final = "The image has no "
 _SHOWN: Final = 500
+_BLOCK: Final = 1 << 16
+_MISSING: Final = 4
+"""What the process that asks the store ends with where there is nothing of the name."""
 
 
 class Failed(Exception):
     """The store, or what lies there, is not as it should be: one sentence."""
+
+
+class Missing(Failed):
+    """There is nothing of this name in the store."""
 
 
 class Depot:
@@ -64,13 +74,55 @@ class Depot:
             )
         return content
 
+    def given(self, told: Mapping[str, Any]) -> Path:
+        """A file or folder that the job is given: fetched and checked once on each node. Raises Failed."""
+        import fcntl
+        import zipfile
+
+        digest, name = str(told["sha256"]), Path(str(told["name"])).name
+        place = Path(tempfile.gettempdir(), f"jupyter-kubeflow-data-{digest}")
+        with Path(f"{place}.lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if not place.exists():
+                part = Path(tempfile.mkdtemp(prefix="jupyter-kubeflow-data-"))
+                try:
+                    file = part / (f"{name}.zip" if told["isFolder"] else name)
+                    self._ask("fetch", str(told["key"]), file)
+                    if digest_of(file) != digest:
+                        raise Failed(
+                            f"{self.url}/{told['key']} is not what was stored there: somebody changed it"
+                        )
+                    if told["isFolder"]:
+                        with zipfile.ZipFile(file) as archive:
+                            archive.extractall(part / name)
+                        file.unlink()
+                        (part / name).mkdir(exist_ok=True)
+                    part.replace(place)
+                finally:
+                    shutil.rmtree(part, ignore_errors=True)
+        return place / name
+
     def keep(self, folder: str, path: Path) -> dict[str, Any]:
         """Store a result under its digest; what is told of it. Raises Failed."""
         digest = digest_of(path)
         self._ask("put", f"{folder}/{digest}{ENDING}", path)
         return {"sha256": digest, "bytes": path.stat().st_size, "python": list(sys.version_info[:2])}
 
+    def fetch(self, key: str, path: Path) -> None:
+        """Copy what has this name to a file. Raises Missing, Failed."""
+        self._ask("fetch", key, path)
+
+    def put(self, key: str, path: Path) -> None:
+        """Store a file under a name, or replace what has it. Raises Failed."""
+        self._ask("put", key, path)
+
     def _ask(self, verb: str, key: str, path: Path) -> None:
+        from jupyter_ext.store.address import address
+
+        place = address(self.url)
+        if place.scheme == "file":
+            _copied(verb, Path(place.prefix), key, path)
+            return
         wrong = self._directly(verb, key, path)
         if wrong is None:
             return
@@ -85,6 +137,8 @@ class Depot:
         if done.returncode:
             lines = done.stderr.decode(errors="replace").strip().splitlines()
             said = lines[-1] if lines else f"the store was not asked (exit code {done.returncode})"
+            if done.returncode == _MISSING:
+                raise Missing(said[:_SHOWN])
             raise Failed(
                 (f"{self.url} does not do it ({wrong})" if wrong and LACKS in said else said)[:_SHOWN]
             )
@@ -102,9 +156,35 @@ class Depot:
                 signed.fetch(url, values, path)
             else:
                 signed.put(url, values, path, digest_of(path))
+        except HTTPError as error:
+            if verb == "fetch" and error.code == HTTPStatus.NOT_FOUND and b"NoSuchKey" in error.read(_BLOCK):
+                raise Missing(f"This is not in the store ({self.url}/{key})") from error
+            return f"{type(error).__name__}: {error}"
         except Exception as error:  # the real library tries again, and knows what the answer means
             return f"{type(error).__name__}: {error}"
         return None
+
+
+def _copied(verb: str, folder: Path, key: str, path: Path) -> None:
+    """Fetch from a folder, or put into it: complete or not there. Raises Failed."""
+    if not folder.is_dir():
+        raise Failed(f"The folder {folder} of the store is not there: its claim is not mounted")
+    there = folder / key
+    try:
+        if verb == "fetch":
+            shutil.copyfile(there, path)
+            return
+        there.parent.mkdir(parents=True, exist_ok=True)
+        part = there.with_name(f".{there.name}.{os.getpid()}")
+        try:
+            shutil.copyfile(path, part)
+            part.replace(there)
+        finally:
+            part.unlink(missing_ok=True)
+    except OSError as error:
+        if isinstance(error, FileNotFoundError) and verb == "fetch":
+            raise Missing(f"This is not in the store ({there})") from error
+        raise Failed(f"{error.strerror} ({there})") from error
 
 
 def taken() -> dict[str, str]:
@@ -167,7 +247,7 @@ def main(verb: str, url: str, key: str, path: str) -> int:
             raise refusal(error, f"{url}/{key}") from error
     except KubeflowError as error:
         sys.stderr.write(f"\n{' '.join(str(error).split())}\n")
-        return 1
+        return _MISSING if verb == "fetch" and error.status == HTTPStatus.NOT_FOUND else 1
     return 0
 
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from jupyter_ext.errors import Invalid, Unfit, Where
+from jupyter_ext.training import kube_data
 from jupyter_ext.training import spec as names
 from jupyter_ext.training.loading import FACTS
 from jupyter_ext.training.runtime import runtime_of
@@ -46,7 +47,7 @@ _TRAVELS: Final = (
     *("training/loading.py", "training/outside.py", "training/rank.py", "training/reporting.py"),
 )
 _REACHES: Final = (
-    "training/depot.py",
+    *("training/depot.py", "training/kept.py"),
     *(f"store/{part}.py" for part in ("__init__", "address", "credentials", "objects", "refusals", "signed")),
 )
 """What a job has beside it that reaches the profile's store."""
@@ -63,7 +64,7 @@ _COMMANDS: Final[dict[str, tuple[str, ...]]] = {
 _BY_TORCH: Final = "torch-distributed"
 """Upstream has no runtime for these: its runtime for torch numbers the pods and names the first, in any image."""
 WITHOUT_RUNTIME: Final = frozenset({"plain", "tensorflow"})
-_OF_THE_STORE: Final = (names.STORED, names.RESULT)
+_OF_THE_STORE: Final = (names.STORED, names.RESULT, names.BROUGHT)
 _OWN: Final = (
     *(names.CODE, names.ENTRY, names.INSIDE, names.CREATOR, names.OWNER, names.FOLDER, names.ORIGIN),
     *_OF_THE_STORE,
@@ -108,6 +109,8 @@ def places(told: Mapping[str, Any]) -> dict[str, str]:
         found[names.STORED] = f"{stored['url']}/{stored['key']}"
     if "folder" in (result := told.get("result") or {}):
         found[names.RESULT] = f"{result['url']}/{result['folder']}"
+    if brought := told.get("brought"):
+        found[names.BROUGHT] = json.dumps({name: each["digest"] for name, each in brought.items()})
     return found
 
 
@@ -122,19 +125,17 @@ def _carrying(
         raise Unfit(
             f"Kubeflow Trainer ships no runtime for {framework}", where=Where(field="framework"), hint=hint
         )
-    for name, place in json.loads(noted.get(names.DATA, "{}")).items():
-        if "://" not in place:
-            hint = "Put it where the cluster can read it, and name that: s3://…, pvc://…"
-            raise Unfit(f"{place} is on this machine only", where=Where(field=f"data.{name}"), hint=hint)
+    data = kube_data.brought(cluster.blobs, noted, depot)
+    brought = {"brought": data} if data else {}
     asked = resource.spec.get("trainer", {})
     if framework == "tensorflow":
         _require_workers(noted, asked)
     # One process on each node has its rank from the runtime, in any image with Python.
     is_alone = framework == "plain" and asked.get("numProcPerNode", 1) == 1
-    told = depot.told(resource.name) if depot else {}
+    told = {**depot.told(resource.name), **brought} if depot else {}
     words = _arguments(cluster, code, noted, told) if _fits(cluster, code) else None
     if words is None and depot is not None and depot.url:
-        told = depot.told(resource.name, depot.stored(cluster.blobs, code))
+        told = {**depot.told(resource.name, depot.stored(cluster.blobs, code)), **brought}
         words = _arguments(cluster, None, noted, told)
     elif words is None and told and _fits(cluster, code):
         told = {}  # what would say that there is no store is what makes it too large
@@ -146,12 +147,16 @@ def _carrying(
         "command": list(_PYTHON if is_alone else _COMMANDS[framework]),
         "args": words,
     }
+    found: dict[str, Any] = {"trainer": trainer}
     if depot is not None and (more := depot.variables(told)):
         trainer["env"] = [*(asked.get("env") or ()), *more]
+    jobs = ("launcher", "node") if framework == "deepspeed" else ("node",)
+    if depot is not None and (mounts := depot.mounts(told, jobs)):
+        found["runtimePatches"] = [*(resource.spec.get("runtimePatches") or ()), *mounts]
     reference = dict(resource.spec["runtimeRef"])
     if framework in WITHOUT_RUNTIME and reference.get("name") == runtime_of(framework):
         reference["name"] = _BY_TORCH
-    return {"runtimeRef": reference, "trainer": trainer}, told
+    return {"runtimeRef": reference, **found}, told
 
 
 def _require_workers(noted: Mapping[str, str], trainer: Mapping[str, Any]) -> None:
@@ -196,7 +201,8 @@ def _beside(told: Mapping[str, Any]) -> tuple[str, ...]:
     """What of ours such a job needs more."""
     if not told:
         return ()
-    return _REACHES if "stored" in told or told["result"].get("url") else _REACHES[:1]
+    is_there = "stored" in told or "brought" in told or told["result"].get("url")
+    return _REACHES if is_there else _REACHES[:1]
 
 
 def payload(
@@ -294,13 +300,18 @@ def carried(resource: Resource) -> Carried | None:
 def without_store(resource: Resource) -> Resource:
     """A resource that a cluster had, without what opened a store to it: where it goes now, that is found anew."""
     from jupyter_ext.training.depot import VARIABLE
+    from jupyter_ext.training.kube_depot import MANAGER
 
     noted = {key: text for key, text in resource.annotations.items() if key not in _OF_THE_STORE}
     trainer = dict(resource.spec.get("trainer") or {})
     kept = [each for each in trainer.pop("env", ()) if not str(each.get("name")).startswith(VARIABLE)]
     if kept:
         trainer["env"] = kept
-    return resource.with_(annotations=noted, spec={**resource.spec, "trainer": trainer})
+    spec = {**resource.spec, "trainer": trainer}
+    patches = [each for each in spec.pop("runtimePatches", ()) if each.get("manager") != MANAGER]
+    if patches:
+        spec["runtimePatches"] = patches
+    return resource.with_(annotations=noted, spec=spec)
 
 
 def asked(cluster: LocalCluster, resource: Resource) -> dict[str, Any]:

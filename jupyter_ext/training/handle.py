@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Any, Final
 
 from jupyter_ext.cluster import discover
 from jupyter_ext.cluster.handle import Ending
-from jupyter_ext.errors import Conflict, KubeflowError, NotFound, Where
+from jupyter_ext.errors import Conflict, Forbidden, KubeflowError, NotFound, Where
 
 if TYPE_CHECKING:
     import threading
 
+    from jupyter_ext.cluster.kube import KubeCluster
     from jupyter_ext.cluster.local.metrics import Page
     from jupyter_ext.cluster.resource import Resource
 
@@ -201,34 +202,53 @@ class Job(Ending):
         return python(asked(self._cluster, self.resource))
 
 
-def get(name: str, kind: str = "TrainJob") -> Job:
-    """The job of that name, of the cluster that is used or else of this machine; raises NotFound."""
-    if kind == "TrainJob" and (there := _there(name)) is not None:
+def get(name: str, kind: str | None = None) -> Job:
+    """The job of that name, of the cluster that is used or else of this machine; raises NotFound.
+
+    ``kind`` is that of the resource. Without it any kind of a cluster, and a TrainJob of this machine.
+    """
+    # The older kinds of a cluster that has none are this machine's, whatever that cluster can do.
+    is_here = kind not in {None, "TrainJob"} and discover.holder(str(kind)).kind == "local"
+    if not is_here and (there := _there(name, kind)) is not None:
         return there
-    found = Job(name, kind=kind)
+    found = Job(name, kind=kind or "TrainJob")
     _ = found.resource
     return found
 
 
-def _there(name: str) -> Job | None:
+def _there(name: str, kind: str | None) -> Job | None:
     """The job of that name on the Kubernetes cluster that is used."""
     from jupyter_ext.cluster.kube.handle import there
     from jupyter_ext.training import kube
 
-    return there("training", lambda cluster: kube.get(cluster, name))
+    kinds = (kind,) if kind else KINDS
+    return there("training", lambda cluster: kube.found(cluster, name, kinds))
 
 
 def jobs(limit: int = 50, phase: str | None = None, *, kinds: Iterable[str] = KINDS) -> list[Job]:
     """The newest jobs first, of all training kinds: of this machine, and of the Kubernetes cluster that is used."""
     from jupyter_ext.training import kube
 
-    cluster = discover.current()
+    cluster, kinds = discover.current(), tuple(kinds)
     listed = [each for kind in kinds for each in cluster.list(kind, limit=limit, phase=phase, summary=True)]
     found = [(each.created, Job(each.name, cluster, each.kind)) for each in listed]
-    if "TrainJob" in kinds and (place := kube.place()) is not None:
-        found += kube.jobs(place, limit, phase)
+    if (place := kube.place()) is not None:
+        for kind in kinds:
+            found += _listed(place, kind, limit, phase)
     found.sort(key=lambda each: each[0], reverse=True)
     return [job for _, job in found[:limit]]
+
+
+def _listed(place: KubeCluster, kind: str, limit: int, phase: str | None) -> list[tuple[str, Job]]:
+    """Those of one kind there. Who may not see the older ones sees TrainJobs."""
+    from jupyter_ext.training import kube
+
+    try:
+        return kube.jobs(place, kind, limit, phase)
+    except Forbidden:
+        if kind == "TrainJob":
+            raise
+        return []
 
 
 def delete(name: str) -> None:

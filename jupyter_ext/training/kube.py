@@ -1,21 +1,22 @@
 """Training jobs on a Kubernetes cluster: the same call makes a TrainJob there, and the same handle follows it.
 
-Kubeflow Trainer runs it; the code travels inside the resource, as in an export, or where that is too small through the
-profile's store.
+Kubeflow Trainer runs it, or the training operator as one of its v1 kinds (`kube_v1`); the code travels inside the resource, as
+in an export, or where that is too small through the profile's store.
 """
 
 from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
+from jupyter_ext.cluster import discover
 from jupyter_ext.cluster.kube import handle
 from jupyter_ext.cluster.kube.work import IMAGE
 from jupyter_ext.cluster.resource import Resource
-from jupyter_ext.errors import Conflict, KubeflowError
+from jupyter_ext.errors import Conflict, KubeflowError, NotFound
 from jupyter_ext.training import spec as names
 from jupyter_ext.training.handle import Job, JobFailed
 from jupyter_ext.training.runtime import runtime_of
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from jupyter_ext.cluster.kube import KubeCluster
     from jupyter_ext.cluster.kube.pods import Pod
     from jupyter_ext.cluster.local import LocalCluster
+    from jupyter_ext.cluster.local.metrics import Metrics, Page
     from jupyter_ext.training.kube_depot import Depot
 
 _STATES: Final = {"Pending": "PENDING", "Running": "RUNNING", "Succeeded": "SUCCEEDED", "Failed": "FAILED"}
@@ -38,14 +40,21 @@ def place() -> KubeCluster | None:
 
 def start(cluster: KubeCluster, here: LocalCluster, resource: Resource) -> Job:
     """Create the job there. Raises Unfit for what only this machine can do, and what the API server refuses."""
-    from jupyter_ext.training import kube_depot, kube_runtime
+    from jupyter_ext.training import kube_depot, kube_runtime, kube_v1
 
+    if resource.kind != "TrainJob":
+        return KubeJob(cluster.create(resource).name, cluster, resource.kind)
     depot = kube_depot.of(cluster) if names.CODE in resource.annotations else None
     asked = described(here, resource, depot)
+    older = kube_v1.made(cluster, asked) if kube_v1.is_used(cluster) else None
     if depot is not None:
         depot.keep(here.blobs, asked)
-    asked.spec["runtimeRef"] = kube_runtime.reference(cluster, asked.spec.get("runtimeRef") or {})
-    return KubeJob(cluster.create(asked).name, cluster)
+    if older is None:
+        asked.spec["runtimeRef"] = kube_runtime.reference(
+            cluster, asked.spec.get("runtimeRef") or {}, int(resource.annotations.get(names.RESTARTS, "0"))
+        )
+    created = cluster.create(older or asked)
+    return KubeJob(created.name, cluster, created.kind)
 
 
 def described(here: LocalCluster, resource: Resource, depot: Depot | None = None) -> Resource:
@@ -54,6 +63,8 @@ def described(here: LocalCluster, resource: Resource, depot: Depot | None = None
     from jupyter_ext.training.validation import validate
 
     _require(resource)
+    if depot is not None and not depot.url and resource.annotations.get(names.CHECKPOINT):
+        raise handle.refused("checkpoint", "Checkpoints are kept in the profile's store", depot.why)
     document = exporting.document(here, resource, depot)
     asked_for = resource.spec.get("runtimeRef") or {}
     if asked_for.get("name") not in {runtime_of(each) for each in exporting.WITHOUT_RUNTIME}:
@@ -77,14 +88,9 @@ def _require(resource: Resource) -> None:
     for field, asked, hint in (
         ("nodes", least != most and bool(most), "Name one number of nodes."),
         (
-            "restarts",
-            noted.get(names.RESTARTS, "0") != "0",
-            "The training runtime says how often pods start again.",
-        ),
-        (
             "checkpoint",
-            names.CHECKPOINT in noted,
-            "Save to a bucket or a volume that the job's pods can write.",
+            noted.get(names.CHECKPOINT, "True") != "True",
+            "Leave the folder out: checkpoints are kept in the profile's store.",
         ),
         ("register", any(key.endswith("/register") for key in noted), "Register what job.result() gives."),
     ):
@@ -98,13 +104,24 @@ def get(cluster: KubeCluster, name: str, kind: str = "TrainJob") -> Job:
     return KubeJob.found(cluster, name, kind)
 
 
-def jobs(cluster: KubeCluster, limit: int, phase: str | None) -> list[tuple[str, Job]]:
-    """The newest jobs, each with the time of its creation."""
-    return handle.listed(cluster, "TrainJob", limit, phase, lambda resource: KubeJob(resource.name, cluster))
+def found(cluster: KubeCluster, name: str, kinds: Iterable[str]) -> Job:
+    """The job of that name, of the first kind that has one. Raises NotFound."""
+    for kind in kinds:
+        if cluster.has(kind):
+            with suppress(NotFound):
+                return get(cluster, name, kind)
+    raise NotFound(f"There is no training job {name!r}", hint="List them with training.jobs().")
+
+
+def jobs(cluster: KubeCluster, kind: str, limit: int, phase: str | None) -> list[tuple[str, Job]]:
+    """The newest jobs of a kind, each with the time of its creation; none of a kind that the cluster does not have."""
+    if not cluster.has(kind):
+        return []
+    return handle.listed(cluster, kind, limit, phase, lambda resource: KubeJob(resource.name, cluster, kind))
 
 
 class KubeJob(handle.Suspending, Job):
-    """One training job of a Kubernetes cluster. Every property asks the API server."""
+    """One training job of a Kubernetes cluster, of any of the kinds. Every property asks the API server."""
 
     _kind: ClassVar[str] = "TrainJob"
 
@@ -112,20 +129,51 @@ class KubeJob(handle.Suspending, Job):
 
     @property
     def progress(self) -> float | None:
-        """How far it has come, from 0 to 1, where its runtime tells it; None when nobody said."""
-        said = (self.resource.status.get("trainerStatus") or {}).get("progressPercentage")
-        return None if said is None else int(said) / 100
+        """How far it has come, from 0 to 1: as its runtime tells it, or as it has printed; None when nobody said."""
+        resource = self.resource
+        self._catch_up(resource)
+        return self._progress(resource)
+
+    def _progress(self, resource: Resource) -> float | None:
+        from jupyter_ext.training.kube_metrics import SHARE
+
+        said = (resource.status.get("trainerStatus") or {}).get("progressPercentage")
+        return _here().last(resource.uid).get(SHARE) if said is None else int(said) / 100
 
     @property
     def metrics(self) -> dict[str, float]:
-        """The newest value of each metric that was reported to Kubeflow Trainer."""
-        rows = (self.resource.status.get("trainerStatus") or {}).get("metrics") or ()
-        return {str(row["name"]): float(row["value"]) for row in rows}
+        """The newest value of each metric that it has printed or reported."""
+        return self._metrics(self.resource, None)
 
-    def curves(self, since: int = 0, **_: Any) -> Any:  # noqa: ARG002 - as every job's
-        """Raises Conflict: Kubeflow Trainer keeps the newest values only, those of ``metrics``."""
-        what = f"There are no curves of {self.name}: Kubeflow Trainer keeps the newest values only"
-        raise Conflict(what, hint="Take job.metrics, or log to a tracking server.")
+    def _metrics(self, resource: Resource, pods: list[Pod] | None) -> dict[str, float]:
+        rows = (resource.status.get("trainerStatus") or {}).get("metrics") or ()
+        self._catch_up(resource, pods)
+        found = _here().last(resource.uid)
+        printed = {name: value for name, value in found.items() if not name.startswith("system/")}
+        return printed or {str(row["name"]): float(row["value"]) for row in rows}
+
+    def _catch_up(self, resource: Resource, pods: list[Pod] | None = None) -> None:
+        """Read what its pods have printed since the last look; where one may not, or it does not answer, what there is counts."""
+        from jupyter_ext.training import kube_metrics
+
+        with suppress(KubeflowError):
+            found = self._remote.pods(self.kind, self.name) if pods is None else pods
+            kube_metrics.catch_up(self._remote, _here(), resource.uid, found)
+
+    def _is_suspended(self, resource: Resource) -> bool:
+        from jupyter_ext.training.submission import suspend_of
+
+        return suspend_of(resource)
+
+    def _spec(self, suspended: bool) -> dict[str, Any]:
+        asked = super()._spec(suspended)
+        return asked if self.kind == "TrainJob" else {"runPolicy": asked}
+
+    def curves(self, since: int = 0, *, names: Iterable[str] | None = None, limit: int = 2000) -> Page:
+        """The points of all metrics that its pods have printed, after the cursor ``since``."""
+        resource = self.resource
+        self._catch_up(resource)
+        return _here().read(resource.uid, since=since, names=names, limit=limit)
 
     @property
     def ranks(self) -> list[dict[str, Any]]:
@@ -133,11 +181,17 @@ class KubeJob(handle.Suspending, Job):
         return [_rank(number, pod) for number, pod in enumerate(self._remote.pods(self.kind, self.name))]
 
     def told(self, resource: Resource) -> dict[str, Any]:
-        """As every kind's, and the state of each node's pod."""
-        said = super().told(resource)
-        trained = resource.status.get("trainerStatus") or {}
-        metrics = {str(row["name"]): float(row["value"]) for row in trained.get("metrics") or ()}
-        return {**said, "ranks": self.ranks, **({"metrics": metrics} if metrics else {})}
+        """As every kind's, and the state of each node's pod, and the newest values of what they have printed."""
+        pods = self._remote.pods(self.kind, self.name)
+        ranks = [_rank(number, pod) for number, pod in enumerate(pods)]
+        metrics, share = self._metrics(resource, pods), self._progress(resource)
+        return {
+            **super().told(resource),
+            "ranks": ranks,
+            **_times(ranks, is_over=resource.finished),
+            **({"metrics": metrics} if metrics else {}),
+            **({} if share is None else {"progress": share}),
+        }
 
     # Follow and steer
 
@@ -161,17 +215,14 @@ class KubeJob(handle.Suspending, Job):
 
     def delete(self) -> None:
         """Remove it, and with it its pods, their logs, and what it left in the profile's store, as far as that answers."""
-        from jupyter_ext.training import depot, kube_depot
+        from jupyter_ext.training import kube_depot
 
         resource = self.resource
-        words = ""
+        super().delete()
         if names.RESULT in resource.annotations:
             with suppress(KubeflowError):
-                words = last_words(self._remote.pods(self.kind, self.name), self.name)
-        super().delete()
-        if words.startswith(depot.STORED):
-            with suppress(KubeflowError):
                 kube_depot.remove(self._remote, resource)
+        _here().forget(resource.uid)
 
     def _failure(self, resource: Resource) -> JobFailed:
         hint = "See job.logs()." if resource.phase == "FAILED" else "Resume it with job.resume()."
@@ -193,6 +244,11 @@ class KubeJob(handle.Suspending, Job):
         return self._printed(part, tail, follow=follow, stop=stop)
 
 
+def _here() -> Metrics:
+    """The curves of this profile, where what the pods print is kept."""
+    return discover.current().metrics
+
+
 def _rank(number: int, pod: Pod) -> dict[str, Any]:
     from jupyter_ext.cluster.kube import why
 
@@ -205,6 +261,25 @@ def _rank(number: int, pod: Pod) -> dict[str, Any]:
         "reason": why.reason([pod], ()).removeprefix(f"{pod.part}: "),
         "pod": pod.name,
         "host": str((pod.thing.get("spec") or {}).get("nodeName") or ""),
+        **_process(pod),
+    }
+
+
+def _process(pod: Pod) -> dict[str, str | None]:
+    """When its container began, and ended."""
+    rows = (pod.thing.get("status") or {}).get("containerStatuses") or ()
+    state = next((row.get("state") or {} for row in rows if row.get("name") == pod.container), {})
+    found = state.get("running") or state.get("terminated") or {}
+    return {"startedAt": found.get("startedAt"), "finishedAt": found.get("finishedAt")}
+
+
+def _times(ranks: list[dict[str, Any]], *, is_over: bool) -> dict[str, str]:
+    """From the first pod's beginning to the last one's end, which a TrainJob's status does not have."""
+    began = [each["startedAt"] for each in ranks if each["startedAt"]]
+    ended = [each["finishedAt"] for each in ranks if each["finishedAt"]]
+    return {
+        **({"startTime": min(began)} if began else {}),
+        **({"completionTime": max(ended)} if ended and is_over else {}),
     }
 
 

@@ -9,12 +9,14 @@ from __future__ import annotations
 import json
 import secrets
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import unquote, urlsplit
 
-from jupyter_ext.errors import Conflict, KubeflowError, Where
+from jupyter_ext.cluster.kube import work
+from jupyter_ext.errors import Conflict, KubeflowError, NotFound, Where
 from jupyter_ext.training import depot as pods
 from jupyter_ext.training import spec as names
 
@@ -25,6 +27,8 @@ if TYPE_CHECKING:
     from jupyter_ext.store import Store
 
 RESULTS: Final = "results"
+MANAGER: Final = "jupyter-kubeflow.org/store"
+"""Whose the patch is that mounts a claim (`spec.runtimePatches` of a TrainJob)."""
 _NONE: Final = (
     "Or name a store that its pods reach: JUPYTER_KUBEFLOW_STORE=s3://BUCKET/PATH (or gs://, abfs://)."
 )
@@ -40,6 +44,8 @@ class Depot:
     why: str = ""
     nonce: str = ""
     """Of the folder for the result; empty for none."""
+    claim: str = ""
+    """The claim that is the folder of a store, mounted where its address says."""
     known: Mapping[str, Any] | None = None
     """What is told of code that is there."""
     place: Store | None = field(default=None, compare=False, repr=False)
@@ -69,13 +75,30 @@ class Depot:
 
     def variables(self, told: Mapping[str, Any]) -> list[dict[str, Any]]:
         """What opens the store, for a job that has something there."""
-        is_used = "stored" in told or "url" in (told.get("result") or {})
-        return [dict(each) for each in self.env] if is_used else []
+        return [dict(each) for each in self.env] if _is_used(told) else []
+
+    def mounts(self, told: Mapping[str, Any], jobs: Iterable[str]) -> list[dict[str, Any]]:
+        """What mounts the claim in the pods of these jobs of the runtime, for a job that has something there."""
+        if not self.claim or not _is_used(told):
+            return []
+        name = "artifact-store"
+        pod = {
+            "volumes": [{"name": name, "persistentVolumeClaim": {"claimName": self.claim}}],
+            "containers": [
+                {"name": "node", "volumeMounts": [{"name": name, "mountPath": _folder_of(self.url)}]}
+            ],
+        }
+        patched = [{"name": job, "template": {"spec": {"template": {"spec": pod}}}} for job in jobs]
+        spec = {"template": {"spec": {"replicatedJobs": patched}}}
+        return [{"manager": MANAGER, "trainingRuntimeSpec": spec}]
 
     def keep(self, blobs: Blobs, asked: Resource) -> None:
-        """Send the code that a job names, once for all jobs that have the same."""
-        if names.STORED in asked.annotations and self.place is not None:
-            digest = asked.annotations[names.CODE]
+        """Send the code and the data that a job names, once for all jobs that have the same."""
+        if self.place is None:
+            return
+        noted = asked.annotations
+        code = [noted[names.CODE]] if names.STORED in noted else []
+        for digest in [*code, *json.loads(noted.get(names.BROUGHT, "{}")).values()]:
             self.place.keep(digest, blobs.path(digest))
 
     def for_trials(self, blobs: Blobs, first: Resource) -> Depot:
@@ -86,7 +109,9 @@ class Depot:
 
     def noted(self) -> str:
         """The text of an annotation; nothing in it is secret."""
-        found = {"url": self.url, "env": list(self.env), "why": self.why, "known": self.known}
+        found = {
+            "url": self.url, "env": list(self.env), "why": self.why, "claim": self.claim, "known": self.known,
+        }  # fmt: skip
         return json.dumps({key: value for key, value in found.items() if value})
 
 
@@ -96,8 +121,17 @@ def read(text: str | None) -> Depot | None:
         return None
     found = json.loads(text)
     return Depot(
-        found.get("url", ""), tuple(found.get("env", ())), found.get("why", ""), "", found.get("known")
-    )
+        found.get("url", ""), tuple(found.get("env", ())), found.get("why", ""), "", found.get("claim", ""),
+        found.get("known"),
+    )  # fmt: skip
+
+
+def _is_used(told: Mapping[str, Any]) -> bool:
+    return "stored" in told or "brought" in told or "url" in (told.get("result") or {})
+
+
+def _folder_of(url: str) -> str:
+    return unquote(urlsplit(url).path)
 
 
 def of(cluster: KubeCluster) -> Depot:
@@ -110,14 +144,30 @@ def of(cluster: KubeCluster) -> Depot:
         if place is None:
             return Depot(why=_NONE, nonce=nonce)
         if place.url.startswith("file:"):
-            why = f"The profile's store {place.url} is a folder, which training jobs do not mount: name one of objects (s3://, gs://, abfs://)."
-            return Depot(why=why, nonce=nonce)
+            return _of_folder(cluster, place, nonce)
         env = place.pod_environment()["env"]
     except KubeflowError as error:
         return Depot(why=f"The profile's store cannot be used by pods: {error}", nonce=nonce)
     # Under names of their own: what the user's code finds as AWS_ACCESS_KEY_ID stays what it was.
     own = tuple({**each, "name": f"{pods.VARIABLE}{each['name']}"} for each in env)
     return Depot(place.url, own, nonce=nonce, place=place)
+
+
+def _of_folder(cluster: KubeCluster, place: Store, nonce: str) -> Depot:
+    """A folder, which pods have where it is a claim of the namespace."""
+    claim = work.claim()
+    if not claim:
+        why = f"The profile's store {place.url} is a folder: name the claim that it is ({work.CLAIM}=NAME), or a store of objects (s3://, gs://, abfs://)."
+        return Depot(why=why, nonce=nonce)
+    path = f"/api/v1/namespaces/{cluster.namespace}/persistentvolumeclaims/{claim}"
+    try:
+        cluster.transport.ask("GET", path)
+    except NotFound:
+        why = f"The profile's store is the claim {claim} ({work.CLAIM}), which {cluster.namespace} does not have."
+        return Depot(why=why, nonce=nonce)
+    except KubeflowError:
+        pass  # one may not look, or nobody answers: the job's pods say what is wrong with it
+    return Depot(place.url, nonce=nonce, claim=claim, place=place)
 
 
 def code(stored: Mapping[str, Any]) -> bytes:

@@ -149,6 +149,8 @@ def _replicas(resource: Resource, kind: _Kind) -> tuple[tuple[Replica, ...], tup
     given = mapping(resource.spec.get(kind.replicas), field)
     only(given, set(kind.roles), field)
     deciding = _deciding(resource.spec, given, kind)
+    # A pod is found under its own name, and here all are this machine.
+    hosts = {f"{resource.name}-{role}-0" for role in kind.roles.values()}
     found: list[Replica] = []
     needs = [0, 0, 0]
     for name, role in kind.roles.items():
@@ -169,10 +171,12 @@ def _replicas(resource: Resource, kind: _Kind) -> tuple[tuple[Replica, ...], tup
                 "status.podIP": ranks.HOST,
                 "status.hostIP": ranks.HOST,
                 "spec.nodeName": "localhost",
+                "metadata.labels['training.kubeflow.org/replica-index']": str(index),
             }
             process = read(one.get("template"), f"{place}.template", kind.container, known)
+            env = {key: ranks.HOST if text in hosts else text for key, text in process.env.items()}
             decides = (name, index) in deciding or (name, None) in deciding
-            found.append(Replica(role, index, process.command, process.env, process.cwd, policy, decides))
+            found.append(Replica(role, index, process.command, env, process.cwd, policy, decides))
             for part, amount in enumerate((process.cpu_milli, process.memory, process.gpus)):
                 needs[part] += amount or 0
     if not found:

@@ -10,6 +10,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import traceback
 from collections.abc import Mapping
 from contextlib import suppress
@@ -26,6 +27,8 @@ RETURNED: Final = "jupyter-kubeflow/returned "
 """Before what rank 0 returned, as JSON."""
 ENDED: Final = "jupyter-kubeflow/ended "
 """The last line of a trial that went well, before its metrics as JSON: the cluster takes seconds to tell that its pod has ended."""
+_DATA: Final = "JUPYTER_KUBEFLOW_DATA_"
+_CHECKPOINT: Final = "JUPYTER_KUBEFLOW_CHECKPOINT"
 _TRIAL: Final = "JUPYTER_KUBEFLOW_TRIAL"
 _FRAMEWORK: Final = "jupyter-kubeflow.org/framework"
 _MOST_WORDS: Final = 4000
@@ -36,6 +39,12 @@ _RANKS: Final = {
     "LOCAL_RANK": ("OMPI_COMM_WORLD_LOCAL_RANK",),
     "MASTER_ADDR": ("PET_MASTER_ADDR",),
     "MASTER_PORT": ("PET_MASTER_PORT",),
+}
+_TRACKER: Final = {
+    "DMLC_TRACKER_URI": "MASTER_ADDR",
+    "DMLC_TRACKER_PORT": "MASTER_PORT",
+    "DMLC_NUM_WORKER": "WORLD_SIZE",
+    "DMLC_TASK_ID": "RANK",
 }
 
 
@@ -61,6 +70,8 @@ def main(folder: str) -> None:
     from jupyter_ext.training.loading import Snapshot
     from jupyter_ext.training.reporting import Pruned
 
+    if job.get("annotations", {}).get(_FRAMEWORK) == "xgboost":
+        _tracked()
     if "DMLC_TRACKER_URI" in os.environ:
         from jupyter_ext.training.frameworks import collective
 
@@ -73,11 +84,15 @@ def main(folder: str) -> None:
         from jupyter_ext.training.frameworks import tf_config
 
         tf_config.install()
+    _have_checkpoints(job.get("result") or {}, keys)
     zipfile.ZipFile(io.BytesIO(_code(base, job, keys))).extractall(base / "code")
+    data = {**job["data"], **_given(job, keys)}
+    for name, place in data.items():
+        os.environ.setdefault(f"{_DATA}{name.upper()}", place)
     snapshot = None
     try:
         snapshot = Snapshot(base / "code")
-        value = snapshot.call({**job["args"], **tuned()}, job["data"])
+        value = snapshot.call({**job["args"], **tuned()}, data)
     except Pruned:
         sys.exit(0)
     except Exception as error:
@@ -90,9 +105,17 @@ def main(folder: str) -> None:
         _say(value, job, keys, base)
 
 
+def _tracked() -> None:
+    """Where the tracker is, in XGBoost's words, for pods that are told in PyTorch's: those of an XGBoostJob."""
+    told = {name: os.environ.get(name, "") for name in ("MASTER_ADDR", "MASTER_PORT", "WORLD_SIZE", "RANK")}
+    if all(told.values()):
+        for name, source in _TRACKER.items():
+            os.environ.setdefault(name, told[source])
+
+
 def _keys(job: Mapping[str, Any]) -> dict[str, str]:
     """What opens the profile's store, where the job has something there."""
-    if "stored" not in job and "result" not in job:
+    if not {"stored", "result", "brought"} & job.keys():
         return {}
     from jupyter_ext.training import depot
 
@@ -110,6 +133,31 @@ def _code(base: Path, job: Mapping[str, Any], keys: Mapping[str, str]) -> bytes:
     except depot.Failed as error:
         _give_up(f"The code cannot be had: {error}")
         raise
+
+
+def _given(job: Mapping[str, Any], keys: Mapping[str, str]) -> dict[str, str]:
+    """Where the files and folders are that came by the store. Ends the process where one cannot be had."""
+    found: dict[str, str] = {}
+    for name, told in job.get("brought", {}).items():
+        from jupyter_ext.training import depot
+
+        try:
+            found[name] = str(depot.Depot(told["url"], keys).given(told))
+        except (depot.Failed, OSError) as error:
+            _give_up(f"The data {name} cannot be had: {error}")
+    return found
+
+
+def _have_checkpoints(told: Mapping[str, Any], keys: Mapping[str, str]) -> None:
+    """A folder for checkpoints, the same for all processes of the job on this node; with a store they outlive its pods."""
+    name = str(told.get("folder") or "job").rpartition("/")[2]
+    place = Path(tempfile.gettempdir(), f"jupyter-kubeflow-checkpoint-{name}")
+    place.mkdir(mode=0o700, exist_ok=True)
+    os.environ.setdefault(_CHECKPOINT, str(place))
+    if told.get("url"):
+        from jupyter_ext.training import kept
+
+        kept.install(told, keys)
 
 
 def _give_up(why: str) -> None:
@@ -220,7 +268,6 @@ def threads_hang() -> bool:
 def _install(packages: list[str]) -> None:
     """Once on each node: whoever comes second waits, and finds everything there."""
     import fcntl
-    import tempfile
 
     with Path(tempfile.gettempdir(), "jupyter-kubeflow-install.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)

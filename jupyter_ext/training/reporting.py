@@ -12,7 +12,7 @@ import os
 import sys
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, Final
@@ -22,10 +22,15 @@ REPORTS: Final = "JUPYTER_KUBEFLOW_REPORTS"
 STOP: Final = "JUPYTER_KUBEFLOW_STOP"
 """A path; when the file exists the trial is not wanted any more."""
 CHECKPOINT: Final = "JUPYTER_KUBEFLOW_CHECKPOINT"
+BEFORE_CHECKPOINTS: Final[list[Callable[[Path], None]]] = []
+"""Called with the folder for checkpoints when it is first asked for: in a pod, what was kept of them is brought there."""
 NODES: Final = "JUPYTER_KUBEFLOW_NODES"
 SERVER: Final = "KUBEFLOW_TRAINER_SERVER_URL"
 SERVER_CA: Final = "KUBEFLOW_TRAINER_SERVER_CA_CERT"
 SERVER_TOKEN: Final = "KUBEFLOW_TRAINER_SERVER_TOKEN"  # noqa: S105 - the name of a variable
+PROGRESS: Final = "progress"
+"""The name under which it is printed how far a job has come."""
+_OBJECTIVE: Final = "JUPYTER_KUBEFLOW_OBJECTIVE"
 _POST_SECONDS: Final = 5.0
 _POST_METRICS: Final = 256
 
@@ -69,6 +74,8 @@ def checkpoint_dir() -> Path | None:
         return None
     folder = Path(chosen)
     folder.mkdir(parents=True, exist_ok=True)
+    while BEFORE_CHECKPOINTS:
+        BEFORE_CHECKPOINTS.pop()(folder)
     return folder
 
 
@@ -92,7 +99,8 @@ def report(
     if path:
         _append(path, {"t": time.time(), "s": place, "p": share, "m": found})
     else:
-        _say(found, place)
+        if not _in_pod() or _number("LOCAL_RANK") == 0:  # curves are read from there, by the pod
+            _say({**found, **({PROGRESS: share} if _in_pod() and share is not None else {})}, place)
         if os.environ.get(SERVER) and _number("RANK") == 0:
             _post(found, share)
     stop = os.environ.get(STOP)
@@ -132,6 +140,11 @@ def _append(path: str, line: dict[str, Any]) -> None:
             _open.path, _open.pid = path, os.getpid()
         _open.file.write(json.dumps(line, separators=(",", ":")) + "\n")
         _open.file.flush()
+
+
+def _in_pod() -> bool:
+    """Whether this is a pod of a job, whose log tells of it; a trial prints its metrics only."""
+    return "KUBERNETES_SERVICE_HOST" in os.environ and not os.environ.get(_OBJECTIVE)
 
 
 def _say(metrics: Mapping[str, float], step: float | None) -> None:

@@ -337,11 +337,13 @@ def _kube_place() -> KubeCluster | None:
 
 def _start_where_it_goes(cluster: LocalCluster, resource: Resource) -> Job:
     """On the Kubernetes cluster that was chosen, or that this pod is in and that can; else here."""
+    from jupyter_ext.cluster.local import LocalCluster
     from jupyter_ext.training import kube
 
-    if resource.kind == "TrainJob" and (place := _kube_place()) is not None:
-        return kube.start(place, cluster, resource)
-    return _start(cluster, resource)
+    place = _kube_place() if resource.kind == "TrainJob" else discover.holder(resource.kind)
+    if place is None or isinstance(place, LocalCluster):
+        return _start(cluster, resource)
+    return kube.start(place, cluster, resource)
 
 
 def _start(cluster: LocalCluster, resource: Resource) -> Job:

@@ -130,9 +130,10 @@ class Trial(Handle):
         there = kube.opened(owner.annotations) if owner is not None else None
         if there is None:
             return None
-        from jupyter_ext.training.kube import KubeJob
+        from jupyter_ext.training import kube as remote
+        from jupyter_ext.training.handle import KINDS
 
-        return KubeJob(self.name, there)
+        return remote.found(there, self.name, KINDS)
 
     @property
     def _uid(self) -> str:

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 CHOICE: Final = "JUPYTER_KUBEFLOW_TUNING"
 """``katib`` or ``trainjobs``: who looks after trials on a cluster. Without it Katib, where it is installed."""
 How: TypeAlias = Literal["katib", "trainjobs"]
+OPTIMIZATION: Final = "optimizationjob"
+"""Upstream's next: its kind is published, and no controller for it is released. Known, to be refused with that."""
 KATIB: Final = "katib"
 TRAINJOBS: Final = "trainjobs"
 PLACE: Final = PREFIX + "cluster"
@@ -49,6 +51,8 @@ def place() -> There | None:
     from jupyter_ext.cluster import discover
 
     wanted = os.environ.get(CHOICE, "").strip().lower()
+    if wanted == OPTIMIZATION:
+        raise _unreleased()
     if wanted not in ("", KATIB, TRAINJOBS):
         what = f"{CHOICE} is {wanted[:40]!r}"
         raise Invalid(what, where=Where(field=CHOICE), hint=f"It may be {KATIB} or {TRAINJOBS}.")
@@ -69,6 +73,21 @@ def place() -> There | None:
     except Unavailable as error:
         raise lacking or error from None
     return None if cluster is None else There(cluster, TRAINJOBS)
+
+
+def _unreleased() -> Unavailable:
+    """The error for who asks for an OptimizationJob."""
+    from jupyter_ext.cluster import discover
+    from jupyter_ext.cluster.kube.capabilities import OPTIMIZATION_JOBS, UNUSED
+
+    cluster = discover.remote()
+    if cluster is None:
+        what = "There is no OptimizationJob on this machine"
+    elif cluster.kinds.versions(*OPTIMIZATION_JOBS):
+        what = f"{cluster.access.name}: {UNUSED.rstrip('.')}"
+    else:
+        what = f"{cluster.access.name} has no OptimizationJob, and no controller for it is released"
+    return Unavailable(what, where=Where(field=CHOICE), hint=f"Take {KATIB} or {TRAINJOBS}.")
 
 
 def katib() -> KubeCluster | None:
@@ -92,13 +111,16 @@ def has_katib(cluster: KubeCluster) -> bool:
 def noted(cluster: KubeCluster) -> dict[str, str]:
     """The annotation by which another process finds the cluster again."""
     from jupyter_ext.cluster import discover
+    from jupyter_ext.training import kube_v1
 
     found = discover.place()
-    return {
-        PLACE: json.dumps(
-            {"context": found.context, "namespace": cluster.namespace, "kubeconfig": found.kubeconfig}
-        )
-    }
+    said = {"context": found.context, "namespace": cluster.namespace, "kubeconfig": found.kubeconfig}
+    return {PLACE: json.dumps({**said, **({"older": True} if kube_v1.is_used(cluster) else {})})}
+
+
+def is_older(annotations: Mapping[str, str]) -> bool:
+    """Whether trials are jobs of the training operator's v1 kinds; nothing is asked of anybody."""
+    return "older" in json.loads(annotations.get(PLACE, "{}"))
 
 
 def opened(annotations: Mapping[str, str]) -> KubeCluster | None:
@@ -156,8 +178,12 @@ def framework(what: Any, asked: str | None, there: There | None) -> str | None:
     return asked
 
 
-def check(plan: Plan, here: Any, depot: Depot | None) -> Resource:
-    """A first trial's TrainJob; raises what creating it would raise, as far as it is known here: its code, its options."""
+def check(plan: Plan, here: Any, depot: Depot | None, there: KubeCluster | None = None) -> Resource:
+    """A first trial's TrainJob; raises what creating it would raise, as far as it is known here: its code, its options.
+
+    ``there`` is a cluster with the training operator's v1 kinds: what they have no word for is refused too.
+    """
+    from jupyter_ext.training import kube_v1
     from jupyter_ext.tuning.kube_trials import described
 
     if plan.template.kind != "job" or plan.template.manifest.get("kind") != "TrainJob":
@@ -169,7 +195,10 @@ def check(plan: Plan, here: Any, depot: Depot | None) -> Resource:
             hint="Make it a TrainJob. Or run it here: kf.cluster.use('local').",
         )
     values = {name: parameter.at(0.5) for name, parameter in plan.space.items()}
-    return described(plan, here, f"{plan.name}-0", values, depot)
+    first = described(plan, here, f"{plan.name}-0", values, depot)
+    if there is not None:
+        kube_v1.made(there, first)
+    return first
 
 
 def deposited(resource: Resource, plan: Plan, here: Any, depot: Depot) -> Resource:

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from jupyter_ext.cluster.resource import Resource
-from jupyter_ext.errors import Invalid, KubeflowError, NotFound
+from jupyter_ext.errors import KubeflowError
 from jupyter_ext.tuning import commands
 from jupyter_ext.tuning.curves import MOST
 from jupyter_ext.tuning.kube_rows import state_of
@@ -25,23 +24,15 @@ _LARGEST: Final = 4 << 20
 
 def points(remote: KubeCluster, trial: Resource, pods: Sequence[Pod]) -> list[Point]:
     """What the trial's first pod has printed, as points; none where it has gone."""
+    from jupyter_ext.training import kube_metrics
     from jupyter_ext.training.lines import Parser
 
     first = next((pod for pod in pods if not pod.rank), None)
     if first is None:
         return []
-    query = {"container": _container(trial, first), "timestamps": "true", "limitBytes": str(_LARGEST)}
-    path = f"/api/v1/namespaces/{remote.namespace}/pods/{first.name}/log"
-    try:
-        text = str(remote.transport.ask("GET", path, query=query, accept="text/plain, */*"))
-    except (Invalid, NotFound):
-        return []  # its container has not begun, or the pod has gone
+    lines, _ = kube_metrics.printed(remote, first, container=_container(trial, first), largest=_LARGEST)
     parser = Parser(0, commands.filters(trial.spec.get("metricsCollector")))
-    found: list[Point] = []
-    for line in text.splitlines():
-        moment, _, words = line.partition(" ")
-        found += parser.feed(f"{words}\n", _seconds(moment))
-    return found
+    return [point for line in lines for point in parser.feed(f"{line.text}\n", line.time / 10**9)]
 
 
 def _container(trial: Resource, pod: Pod) -> str:
@@ -49,13 +40,6 @@ def _container(trial: Resource, pod: Pod) -> str:
     named = str(trial.spec.get("primaryContainerName") or "")
     there = {str(each.get("name")) for each in (pod.thing.get("spec") or {}).get("containers") or ()}
     return named if named in there else pod.container
-
-
-def _seconds(moment: str) -> float:
-    try:
-        return datetime.fromisoformat(moment).timestamp()
-    except ValueError:
-        return 0.0
 
 
 def series(

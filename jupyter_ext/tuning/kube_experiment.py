@@ -84,6 +84,9 @@ def _dress_trainjob(remote: KubeCluster | None, manifest: dict[str, Any]) -> Non
     if (image := os.environ.get(IMAGE)) and trainer.get("image") is None:
         trainer["image"] = image
     if remote is not None and manifest["kind"] == "TrainJob":
+        if not remote.has("TrainJob"):
+            what = f"A trial of several processes is a TrainJob, and {remote.access.name} has no Kubeflow Trainer"
+            raise handle.refused("framework", what, "Tune a function without a framework, which is a Job.")
         manifest["spec"]["runtimeRef"] = kube_runtime.reference(
             remote, manifest["spec"].get("runtimeRef") or {}
         )

@@ -1,4 +1,4 @@
-"""Trials that are TrainJobs of a Kubernetes cluster, while their experiment is steered from here.
+"""Trials that are TrainJobs of a Kubernetes cluster, or v1 jobs of one without them, steered from here.
 
 One watch tells of all of them. What a trial reports is followed in the log of its first pod; what it returned comes with
 the pod's status. The jobs have labels with their experiment and trial, by which they are found again after a crash.
@@ -13,15 +13,17 @@ import time
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
+from jupyter_ext.cluster.kube.handle import AWAY_SECONDS
+from jupyter_ext.cluster.kube.refusals import Away
 from jupyter_ext.cluster.phases import STOPPED
 from jupyter_ext.cluster.resource import Resource, now
 from jupyter_ext.errors import Conflict, Gone, KubeflowError, NotFound
-from jupyter_ext.training import kube_depot
+from jupyter_ext.training import kube_depot, kube_v1
 from jupyter_ext.training.outside import ENDED, OBJECTIVE
 from jupyter_ext.training.spec import DEPOT, PREFIX
 from jupyter_ext.tuning.folder import KATIB_TRIAL, TRIAL
 from jupyter_ext.tuning.jobs import Children, job_of
-from jupyter_ext.tuning.kube import opened
+from jupyter_ext.tuning.kube import check, is_older, opened
 from jupyter_ext.tuning.ledger import Ended, Entry
 from jupyter_ext.tuning.status import EXPERIMENT_LABEL
 
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
     from jupyter_ext.cluster.kube import KubeCluster
     from jupyter_ext.cluster.kube.pods import Pod
     from jupyter_ext.cluster.local import LocalCluster
+    from jupyter_ext.cluster.local.devices import Lease
     from jupyter_ext.cluster.local.metrics import Point
     from jupyter_ext.training.kube_depot import Depot
     from jupyter_ext.tuning.folder import Folder
@@ -36,6 +39,8 @@ if TYPE_CHECKING:
     from jupyter_ext.tuning.spec import Plan
 
 KIND: Final = "TrainJob"
+KINDS: Final = (KIND, "PyTorchJob", "TFJob", "XGBoostJob")
+"""What trials may be: the others where there is only the training operator."""
 OWNER_LABEL: Final = PREFIX + "experiment"
 """The experiment's UID: another of the same name may have been before."""
 TRIAL_LABEL: Final = PREFIX + "trial"
@@ -43,6 +48,7 @@ _LOG_SECONDS: Final = 60.0
 """How long a log may be read on after its trial has ended."""
 _PAUSES: Final = (1.0, 30.0)
 _WHY_SECONDS: Final = 15.0
+_LOOK_SECONDS: Final = 15.0
 
 
 def described(
@@ -75,13 +81,18 @@ class KubeTrials(Children):
         assert remote is not None
         self._remote = remote
         self._labels = {OWNER_LABEL: resource.uid}
-        self._jobs = _Jobs(self._remote, self._labels)
+        self._depot = kube_depot.read(resource.annotations.get(DEPOT))
+        self._kind = KIND
+        if is_older(resource.annotations):
+            self._kind = kube_v1.kind_of(check(plan, cluster, self._depot))
+        self._jobs = _Jobs(self._remote, self._kind, self._labels)
         self._readers: dict[int, _Reader] = {}
         self._over: dict[int, float] = {}
         self._runtimes: dict[str, dict[str, Any]] = {}
-        self._depot = kube_depot.read(resource.annotations.get(DEPOT))
         self._asked_why = 0.0
         self._given_up: set[int] = set()
+        self._delayed: dict[int, tuple[Entry, float]] = {}
+        """Trials whose jobs could not be made because nobody answered, and since when."""
         self._begun = 0
 
     def warm(self) -> None:
@@ -103,23 +114,43 @@ class KubeTrials(Children):
             return False
         self._begun = max(self._begun, entry.number + 1)
         self._cluster.metrics.forget(entry.uid)  # its log is read again from the start
-        self._running[entry.number] = (entry, KIND, entry.name)
+        self._running[entry.number] = (entry, self._kind, entry.name)
         self._jobs.note(there)
         return True
 
     def _there(self, entry: Entry) -> Resource | None:
         """The trial's own job."""
         try:
-            found = self._remote.get(KIND, entry.name)
+            found = self._remote.get(self._kind, entry.name)
         except NotFound:
             return None
         return found if found.labels.get(TRIAL_LABEL) == entry.uid else None
+
+    def start(self, entry: Entry, lease: Lease | None) -> None:
+        """Create the job. Where the API server is away the trial waits for it: it would fail, and with it all that follow."""
+        since = self._delayed.pop(entry.number, (entry, time.monotonic()))[1]
+        try:
+            kind, name = self._create(entry)
+        except Away as error:
+            if time.monotonic() - since < AWAY_SECONDS:
+                self._delayed[entry.number] = (entry, since)
+                self.waiting = str(error)
+                return
+            self._failed.append(Ended(entry.number, "FAILED", str(error)))
+        except KubeflowError as error:
+            self._failed.append(Ended(entry.number, "FAILED", str(error)))
+        else:
+            self._running[entry.number] = (entry, kind, name)
+        del lease
 
     def _create(self, entry: Entry) -> tuple[str, str]:
         self._begun = max(self._begun, entry.number + 1)
         values = entry.suggestion.values
         asked = described(self._plan, self._cluster, entry.name, values, self._depot)
-        asked.spec["runtimeRef"] = self._runtime(asked.spec.get("runtimeRef") or {})
+        if self._kind == KIND:
+            asked.spec["runtimeRef"] = self._runtime(asked.spec.get("runtimeRef") or {})
+        else:
+            asked = kube_v1.made(self._remote, asked)
         labels = {**asked.labels, EXPERIMENT_LABEL: self._experiment.name, **self._labels}
         try:
             made = self._remote.create(asked.with_(labels={**labels, TRIAL_LABEL: entry.uid}))
@@ -129,7 +160,7 @@ class KubeTrials(Children):
                 raise
             made = found
         self._jobs.note(made)
-        return KIND, entry.name
+        return self._kind, entry.name
 
     def _runtime(self, reference: Mapping[str, Any]) -> dict[str, Any]:
         """The runtime of the trials, found once for all."""
@@ -144,6 +175,8 @@ class KubeTrials(Children):
 
     def poll(self) -> list[Ended]:
         """Trials whose jobs have ended since the last look, and whose logs are read."""
+        for entry, _ in [*self._delayed.values()][:1]:
+            self.start(entry, None)  # the others, when this one could be made
         found, self._failed = self._failed, []
         for number, (entry, _, name) in list(self._running.items()):
             if number in self._given_up:  # its pod ends without anybody waiting for that
@@ -154,7 +187,7 @@ class KubeTrials(Children):
             if job is None:
                 if self._jobs.is_gone(name):
                     self.forget(number)
-                    found.append(Ended(number, "CANCELED", f"Its {KIND} was deleted."))
+                    found.append(Ended(number, "CANCELED", f"Its {self._kind} was deleted."))
                 continue
             if job.phase != "PENDING":
                 self._read_log(entry)
@@ -178,7 +211,7 @@ class KubeTrials(Children):
 
     def _read_log(self, entry: Entry) -> None:
         if entry.number not in self._readers:
-            reader = _Reader(self._remote, entry.name, lambda: self._jobs.is_over(entry.name))
+            reader = _Reader(self._remote, self._kind, entry.name, lambda: self._jobs.is_over(entry.name))
             self._readers[entry.number] = reader
             reader.start()
 
@@ -199,6 +232,8 @@ class KubeTrials(Children):
 
     def _say_why(self) -> None:
         """Why no trial has started, from the first one's pods: said in the experiment's own reason."""
+        if self._delayed:
+            return
         jobs = [job for _, _, name in self._running.values() if (job := self._jobs.get(name)) is not None]
         if not jobs or any(job.phase != "PENDING" for job in jobs):
             self.waiting = ""
@@ -212,7 +247,7 @@ class KubeTrials(Children):
 
     def _ended(self, entry: Entry, child: Resource) -> Ended:
         try:
-            pods = self._remote.pods(KIND, entry.name)
+            pods = self._remote.pods(self._kind, entry.name)
             why = "" if child.phase == "SUCCEEDED" else self._remote.why(child)
         except KubeflowError as error:
             pods, why = [], str(error)
@@ -222,7 +257,7 @@ class KubeTrials(Children):
             return Ended(entry.number, "PRUNED", entry.stopped)
         if child.phase == "FAILED":
             return Ended(entry.number, "FAILED", why or child.reason)
-        return Ended(entry.number, "CANCELED", child.reason or f"Its {KIND} was suspended.")
+        return Ended(entry.number, "CANCELED", child.reason or f"Its {self._kind} was suspended.")
 
     def ask_to_stop(self, entry: Entry) -> None:
         """End its pods; what it has said until now counts."""
@@ -237,9 +272,11 @@ class KubeTrials(Children):
         """Whether the cluster was told to."""
         if number not in self._running:
             return False
-        change = {"spec": {"suspend": True}, "metadata": {"annotations": {STOPPED: now()}}}
+        spec: dict[str, Any] = {"suspend": True}
+        spec = spec if self._kind == KIND else {"runPolicy": spec}
+        change = {"spec": spec, "metadata": {"annotations": {STOPPED: now()}}}
         try:
-            self._remote.patch(KIND, self._running[number][2], change)
+            self._remote.patch(self._kind, self._running[number][2], change)
         except NotFound:
             return False
         except KubeflowError as error:
@@ -250,6 +287,7 @@ class KubeTrials(Children):
     def forget(self, number: int) -> None:
         """What becomes of it is of no interest."""
         super().forget(number)
+        self._delayed.pop(number, None)
         if reader := self._readers.pop(number, None):
             reader.end()
 
@@ -270,9 +308,9 @@ def _metrics(pods: list[Pod], name: str, plan: Plan) -> dict[str, float]:
 class _Jobs(threading.Thread):
     """The experiment's jobs as the cluster tells of them: one list, and one watch that is taken up again."""
 
-    def __init__(self, cluster: KubeCluster, labels: Mapping[str, str]) -> None:
+    def __init__(self, cluster: KubeCluster, kind: str, labels: Mapping[str, str]) -> None:
         super().__init__(name="kubeflow-trials", daemon=True)
-        self._cluster, self._labels = cluster, dict(labels)
+        self._cluster, self._kind, self._labels = cluster, kind, dict(labels)
         self._found: dict[str, Resource] = {}
         self._gone: set[str] = set()
         self._guard = threading.Lock()
@@ -319,13 +357,13 @@ class _Jobs(threading.Thread):
 
     def _follow(self) -> None:
         known = set(self._found)
-        listed = self._cluster.list(KIND, labels=self._labels, summary=True)
+        listed = self._cluster.list(self._kind, labels=self._labels, summary=True)
         for job in listed:
             self.note(job)
         for name in known - {job.name for job in listed}:
             self._drop(name)
         wanted = self._labels.items()
-        watched = self._cluster.watch(listed.resource_version, [KIND], stop=self._over, summary=True)
+        watched = self._cluster.watch(listed.resource_version, [self._kind], stop=self._over, summary=True)
         for event in watched:
             if not event.resource.labels.items() >= wanted:
                 continue
@@ -343,16 +381,17 @@ class _Jobs(threading.Thread):
 class _Reader(threading.Thread):
     """Follows the log of a trial's first pod to its end, and finds numbers in it."""
 
-    def __init__(self, cluster: KubeCluster, name: str, is_over: Callable[[], bool]) -> None:
+    def __init__(self, cluster: KubeCluster, kind: str, name: str, is_over: Callable[[], bool]) -> None:
         from jupyter_ext.training.lines import Parser
 
         super().__init__(name=f"kubeflow-trial-{name}", daemon=True)
-        self._cluster, self._name, self._is_over = cluster, name, is_over
+        self._cluster, self._kind, self._name, self._is_over = cluster, kind, name, is_over
         self._parser = Parser(0)
         self._points: list[Point] = []
         self.ended: dict[str, float] | None = None
         """What the trial's last line says, once that is read."""
         self._pods: list[Pod] = []
+        self._looked = 0.0
         self._end = threading.Event()
 
     def end(self) -> None:
@@ -386,9 +425,11 @@ class _Reader(threading.Thread):
         self._points += self._parser.close(time.time())
 
     def _first(self) -> list[Pod]:
-        """The first pod; it is looked for until it has begun."""
-        if not any(pod.has_begun for pod in self._pods):
-            self._pods = [pod for pod in self._cluster.pods(KIND, self._name) if not pod.rank][:1]
+        """The first pod; it is looked for until it has begun, and now and then: there is another one after an eviction."""
+        moment = time.monotonic()
+        if moment - self._looked > _LOOK_SECONDS or not any(pod.has_begun for pod in self._pods):
+            self._looked = moment
+            self._pods = [pod for pod in self._cluster.pods(self._kind, self._name) if not pod.rank][:1]
         return self._pods
 
 
@@ -403,10 +444,11 @@ def _numbers(text: str) -> dict[str, float] | None:
     return found
 
 
-def remove(cluster: KubeCluster, uid: str) -> None:
+def remove(cluster: KubeCluster, uid: str, *, is_older: bool = False) -> None:
     """Delete all jobs of an experiment there. Raises Unavailable where the cluster does not answer."""
-    served = cluster.kinds.served(KIND)
-    for job in cluster.list(KIND, labels={OWNER_LABEL: uid}, summary=True):
-        with contextlib.suppress(NotFound):
-            body = {"propagationPolicy": "Background"}
-            cluster.transport.ask("DELETE", served.path(cluster.namespace, job.name), body, repeat=True)
+    for kind in filter(cluster.has, KINDS[1:] if is_older else KINDS[:1]):
+        served = cluster.kinds.served(kind)
+        for job in cluster.list(kind, labels={OWNER_LABEL: uid}, summary=True):
+            with contextlib.suppress(NotFound):
+                body = {"propagationPolicy": "Background"}
+                cluster.transport.ask("DELETE", served.path(cluster.namespace, job.name), body, repeat=True)

@@ -25,7 +25,7 @@ def remove(cluster: LocalCluster, name: str) -> None:
     if (there := kube.opened(resource.annotations)) is not None:
         from jupyter_ext.tuning import kube_trials
 
-        kube_trials.remove(there, resource.uid)
+        kube_trials.remove(there, resource.uid, is_older=kube.is_older(resource.annotations))
     shutil.rmtree(cluster.home / "work" / resource.uid, ignore_errors=True)
     with cluster.store.transaction() as connection:
         uids = connection.execute(f"SELECT uid FROM resources WHERE {_PLAIN}", (resource.uid,)).fetchall()  # noqa: S608 - our own constant

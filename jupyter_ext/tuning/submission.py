@@ -269,7 +269,8 @@ def _checked(resource: Resource, depot: Depot | None = None) -> Plan:
 
         check_run(cluster, plan.template.manifest)
     if kube.PLACE in resource.annotations:
-        kube.check(plan, cluster, depot)
+        older = kube.is_older(resource.annotations)
+        kube.check(plan, cluster, depot, kube.opened(resource.annotations) if older else None)
     elif plan.template.kind == "job":
         from jupyter_ext.tuning.jobs import check_template
 

@@ -30,6 +30,7 @@ _COUNTED: Final = {
     "pods": "/api/v1", "services": "/api/v1", "configmaps": "/api/v1", "secrets": "/api/v1",
     "deployments": "/apis/apps/v1", "statefulsets": "/apis/apps/v1", "jobs": "/apis/batch/v1",
     "notebooks": "/apis/kubeflow.org/v1", "trainjobs": "/apis/trainer.kubeflow.org/v1alpha1",
+    "pytorchjobs": "/apis/kubeflow.org/v1", "tfjobs": "/apis/kubeflow.org/v1", "xgboostjobs": "/apis/kubeflow.org/v1",
     "experiments": "/apis/kubeflow.org/v1beta1", "inferenceservices": "/apis/serving.kserve.io/v1beta1",
     "sparkapplications": "/apis/sparkoperator.k8s.io/v1beta2",
 }  # fmt: skip

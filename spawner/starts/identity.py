@@ -201,6 +201,7 @@ def cluster_role(name: str = CLUSTER_ROLE) -> Json:
             # A runtime's copy whose pods start once is made beside the jobs.
             rule(["trainer.kubeflow.org"], ["trainingruntimes"], _WORK),
             rule(["trainer.kubeflow.org"], ["clustertrainingruntimes"], _READ),
+            rule(["kubeflow.org"], ["pytorchjobs", "tfjobs", "xgboostjobs"], _WORK),
             rule(["kubeflow.org"], ["experiments"], _WORK),
             rule(["kubeflow.org"], ["trials", "suggestions"], _READ),
             rule(

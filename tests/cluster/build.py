@@ -48,6 +48,7 @@ PROGRAMS: Final = {
         Program("pause", "pause", "."),
         Program("jobset", "jobset", "sigs.k8s.io/jobset"),
         Program("trainer", "trainer", "github.com/kubeflow/trainer/v2/cmd/trainer-controller-manager"),
+        Program("training", "training", "github.com/kubeflow/training-operator/cmd/training-operator.v1"),
         Program("kserve", "kserve", "github.com/kserve/kserve/cmd/manager"),
         Program("router", "router", "github.com/kserve/kserve/cmd/router"),
         Program("spark", "spark", "github.com/kubeflow/spark-operator/v2/cmd/operator"),

@@ -96,6 +96,34 @@ def _for_spark(_: Place, manifests: Manifests) -> Manifests:
     return manifests
 
 
+def _for_training(_: Place, manifests: Manifests) -> Manifests:
+    """Three of its kinds only, and looked at often while it starts."""
+    kept = [one for one in manifests if not _is_other_kind(one)]
+    for manifest in kept:
+        if manifest["kind"] == "Deployment":
+            (container,) = manifest["spec"]["template"]["spec"]["containers"]
+            container["args"] = [f"--enable-scheme={kind}" for kind in _TRAINED]
+            container["imagePullPolicy"] = "IfNotPresent"
+            container["readinessProbe"] |= {"initialDelaySeconds": 1, "periodSeconds": 1}
+        elif manifest["kind"] == "ValidatingWebhookConfiguration":
+            webhooks = manifest["webhooks"]
+            manifest["webhooks"] = [one for one in webhooks if _rule(one) in _TRAINED]
+    return kept
+
+
+_TRAINED: Final = ("tfjob", "pytorchjob", "xgboostjob")
+
+
+def _rule(webhook: Mapping[str, Any]) -> str:
+    return str(webhook["rules"][0]["resources"][0]).removesuffix("s")
+
+
+def _is_other_kind(manifest: Mapping[str, Any]) -> bool:
+    if manifest["kind"] != "CustomResourceDefinition":
+        return False
+    return manifest["spec"]["names"]["singular"] not in _TRAINED
+
+
 _KSERVE: Final = {
     "deploy": '{"defaultDeploymentMode": "Standard"}',
     "ingress": (
@@ -129,6 +157,15 @@ CONTROLLERS: Final = {
         without=("third-party/jobset",),
         after="manifests/overlays/runtimes",
         kind="trainer.kubeflow.org/v1alpha1/trainjobs",
+    ),
+    "training": Controller(
+        "training",
+        "github.com/kubeflow/training-operator",
+        "manifests/overlays/standalone",
+        "kubeflow",
+        "training-operator",
+        change=_for_training,
+        kind="kubeflow.org/v1/pytorchjobs",
     ),
     "kserve": Controller(
         "kserve",
@@ -253,6 +290,7 @@ def _answers(cluster: Cluster, kind: str) -> bool:
 _ASKED: Final[dict[str, Any]] = {
     "jobsets": {"replicatedJobs": []},
     "trainjobs": {"runtimeRef": {"name": "none"}},
+    "pytorchjobs": {"pytorchReplicaSpecs": {}},
     "inferenceservices": {"predictor": {}},
     "sparkapplications": {"type": "Python", "sparkVersion": "4.0.4", "driver": {}, "executor": {}},
 }

@@ -36,6 +36,7 @@ __all__ = [
     "real_node",
     "spark",
     "trainer",
+    "training_operator",
 ]
 
 KEEP = "JUPYTER_KUBEFLOW_TEST_CLUSTER"
@@ -121,6 +122,12 @@ def trainer(cluster: Cluster, jobset: None) -> None:
 
 
 @pytest.fixture(scope="session")
+def training_operator(cluster: Cluster, real_node: str) -> None:
+    """The operator of the kinds before TrainJob runs: PyTorchJob, TFJob, XGBoostJob."""
+    controllers.install(cluster, "training")
+
+
+@pytest.fixture(scope="session")
 def kserve(cluster: Cluster, real_node: str) -> None:
     """The controller of InferenceServices runs, in Standard mode."""
     controllers.install(cluster, "kserve")
@@ -139,6 +146,7 @@ _PREPARE: Final[Mapping[str, Callable[[], object]]] = {
     "helm_program": lambda: build.built(build.PROGRAMS["helm"]),
     "definitions": lambda: [controllers.prepared(name) for name in ("jobset", "trainer", "kserve", "spark")],
     "object_store": lambda: build.built(build.PROGRAMS["versitygw"]),
+    "training_operator": lambda: controllers.prepared("training"),
     **{name: functools.partial(controllers.prepared, name) for name in controllers.CONTROLLERS},
 }
 

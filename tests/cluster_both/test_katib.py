@@ -5,9 +5,11 @@ from __future__ import annotations
 import pytest
 
 import jupyter_ext as kf
+from jupyter_ext.cluster.kube.capabilities import OPTIMIZATION_JOBS, UNUSED
 from jupyter_ext.cluster.kube.work import IMAGE
 from jupyter_ext.cluster.resource import Resource
 from jupyter_ext.errors import Conflict, Invalid, NotFound, Unavailable, Unfit
+from jupyter_ext.tuning.kube import CHOICE
 from jupyter_ext.tuning.kube_experiment import INJECTION, KubeExperiment
 from tests.cluster import contracts
 from tests.cluster_both.fake_katib import FakeKatib, definitions
@@ -137,6 +139,39 @@ def test_what_katib_cannot_is_refused_by_name(there, cluster, monkeypatch, tmp_p
         kf.tuning.tune(fit, SPACE, "loss:min")
     assert "kubectl label namespace" in missing.value.hint
     assert not there.list("Experiment").items
+
+
+def test_a_kind_without_a_controller_is_told_and_not_used(there, cluster, monkeypatch):
+    """OptimizationJob, as far as a name goes: upstream has released nothing that would run one."""
+    monkeypatch.setenv(CHOICE, "optimizationjob")
+    with pytest.raises(Unavailable, match="has no OptimizationJob"):
+        kf.tuning.tune(fit, SPACE, "loss:min")
+    path, name = (
+        "/apis/apiextensions.k8s.io/v1/customresourcedefinitions",
+        "optimizationjobs.trainer.kubeflow.org",
+    )
+    version = {
+        "name": "v1alpha1",
+        "served": True,
+        "storage": True,
+        "schema": {"openAPIV3Schema": {"type": "object"}},
+    }
+    contracts.apply(cluster.call, {
+        "apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition", "metadata": {"name": name},
+        "spec": {"group": "trainer.kubeflow.org", "scope": "Namespaced", "versions": [version],
+                 "names": {"plural": "optimizationjobs", "singular": "optimizationjob", "kind": "OptimizationJob"}},
+    })  # fmt: skip
+    try:
+        until(lambda: there.kinds.forget() or there.kinds.versions(*OPTIMIZATION_JOBS))
+        there.surveyed = None
+        tuning = there.capability("tuning")
+        assert (tuning.available, tuning.reason.endswith(UNUSED)) == (True, True)
+        with pytest.raises(Unavailable, match="no controller for it is released"):
+            kf.tuning.tune(fit, SPACE, "loss:min")
+        monkeypatch.delenv(CHOICE)
+        assert isinstance(kf.tuning.tune(fit, SPACE, "loss:min", trials=1), KubeExperiment)
+    finally:
+        cluster.call("DELETE", f"{path}/{name}")
 
 
 def test_trials_of_our_code_run_in_pods(there, connected, notebook_image, monkeypatch):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 import sys
 
@@ -14,7 +15,7 @@ from jupyter_ext.cluster.kube.work import IMAGE
 from jupyter_ext.errors import Conflict, Forbidden, KubeflowError, NotFound, Unfit
 from jupyter_ext.training import JobFailed, train
 from jupyter_ext.training.kube import KubeJob
-from jupyter_ext.training.spec import CODE
+from jupyter_ext.training.spec import BROUGHT, CODE
 from tests.cluster_both.object_store import BUCKET, KEYS, have_credentials, s3_server
 from tests.cluster_both.own_thread import own_thread
 from tests.waiting import until
@@ -23,11 +24,13 @@ pytestmark = [pytest.mark.cluster, pytest.mark.slow, pytest.mark.timeout(900)]
 
 PROGRAM = """\
 import json, os, socket, sys, time
-from jupyter_ext.training.reporting import world
+from jupyter_ext.training.reporting import report, world
 
 def fit(lr=0.0, wait=0):
     me = world()
     print(f"rank {me.rank} of {me.size}: {lr} $HOME `x` ü", flush=True)
+    for step in range(4):
+        report(step=step, loss=lr * step + me.rank, progress=(step + 1) / 4)
     time.sleep(wait)
     return {"loss": 0.5 * lr, "size": me.size, "names": ["a", "ü"]}
 
@@ -65,6 +68,20 @@ def workers():
     for _ in places:
         server.accept()
     return {"index": told["task"]["index"], "heard": len(heard)}
+
+def again():
+    # The first time it ends as an evicted pod does, with what it had saved.
+    from jupyter_ext.training import load_checkpoint, save_checkpoint
+    state, step = load_checkpoint() or ([], 0)
+    for number in range(step + 1, step + 4):
+        state.append(number)
+        save_checkpoint(state, number)
+    if len(state) < 6:
+        os._exit(7)
+    return {"state": state, "began": step}
+
+def read(rows, folder):
+    return [open(rows).read(), rows.rpartition("/")[2], sorted(os.listdir(folder)), open(folder + "/in/a.txt").read()]
 
 def broken():
     raise ValueError("no such column: ärea")
@@ -128,18 +145,31 @@ def test_large_code_and_tensors_go_through_the_store(chosen, stored, tmp_path):
     asked = {"function": "learn", "framework": "torch", "procs": 2, "args": {"lr": 0.05}}
     job = train("network.py", name="network", **asked)
     lazy = train("network.py", function="unstorable", framework="plain", name="lazy")  # beside it
+    asked_again = {"restarts": 1, "checkpoint": True}
+    again = train("fit.py", function="again", framework="plain", name="again", **asked_again)
     assert isinstance(job, KubeJob)
+    read = _reading(tmp_path)
     weights = job.wait(300).result()
     assert (job.phase, list(weights)) == ("SUCCEEDED", ["weight", "bias"])
     document = chosen.get("TrainJob", "network").manifest()
     assert len(str(document)) < 200_000
     assert KEYS["AWS_SECRET_ACCESS_KEY"] not in str(document)
     assert "step=1 loss=" in "".join(job.logs())
+    assert [point.step for point in job.curves().points] == [0, 1], (
+        "of two processes in a pod the first tells"
+    )
     codes = {
         each.annotations[CODE] for each in (chosen.get("TrainJob", "network"), chosen.get("TrainJob", "lazy"))
     }
-    assert set(stored.digests()) == codes
-    assert len(stored.names("results")) == 1, "of the first rank alone"
+    data = json.loads(chosen.get("TrainJob", "read").annotations[BROUGHT])
+    assert set(stored.digests()) == codes | set(data.values())
+    results = [name for each in stored.names("results") if "/network-" in (name := each.name)]
+    assert len(results) == 1, "of the first rank alone"
+
+    assert again.result(300) == {"state": [1, 2, 3, 4, 5, 6], "began": 3}
+    assert "It goes on from the checkpoint of step 3.\n" in "".join(again.logs())
+    again.delete()
+    assert read.result(300) == ["1,2\n", "rows.csv", ["b.txt", "in"], "ä"]
 
     with pytest.raises(Conflict, match="What lazy returned cannot come back: a generator"):
         lazy.result(300)
@@ -152,7 +182,17 @@ def test_large_code_and_tensors_go_through_the_store(chosen, stored, tmp_path):
     assert all(torch.equal(here[name], weights[name]) for name in here)
 
 
-def test_a_job_of_two_nodes_from_call_to_result(chosen):
+def _reading(tmp_path):
+    """A job that is given a file and a folder of this machine."""
+    (tmp_path / "rows.csv").write_text("1,2\n")
+    (tmp_path / "more/in").mkdir(parents=True)
+    (tmp_path / "more/in/a.txt").write_text("ä")
+    (tmp_path / "more/b.txt").write_text("")
+    data = {"rows": "rows.csv", "folder": "more"}
+    return train("fit.py", function="read", framework="plain", name="read", data=data)
+
+
+def test_a_job_of_two_nodes_from_call_to_result(chosen, cluster):
     before = chosen.transport.requests
     job = train("fit.py", function="fit", framework="plain", nodes=2, args={"lr": 0.5})
     assert isinstance(job, KubeJob)
@@ -164,14 +204,32 @@ def test_a_job_of_two_nodes_from_call_to_result(chosen):
     assert "[node-0] rank 0 of 2: 0.5" in both
     assert "[node-1] rank 1 of 2: 0.5" in both
     assert [(each["rank"], each["state"]) for each in job.ranks] == [(0, "SUCCEEDED"), (1, "SUCCEEDED")]
+    _measured(job, cluster, chosen.namespace)
     assert kf.training.get(job.name).phase == "SUCCEEDED"
     assert job.name in {each.name for each in kf.training.jobs()}
     with pytest.raises(Conflict):
         job.resume()
-    with pytest.raises(NotFound):
-        list(job.logs(7))
     job.delete()
     until(lambda: not chosen.list("TrainJob").items)
+
+
+def _measured(job, cluster, namespace):
+    """What its pods printed is its curves, once, and stays when the pods are gone."""
+    with pytest.raises(NotFound):
+        list(job.logs(7))
+    page = job.curves()
+    found = {
+        (point.rank, point.step): point.value for point in page.points if not point.name.startswith("system/")
+    }
+    assert found == {(rank, step): 0.5 * step + rank for rank in (0, 1) for step in range(4)}
+    assert (job.metrics, job.progress) == ({"loss": 1.5}, 1.0)
+    told = job.told(job.resource)
+    assert job.resource.created <= told["startTime"] <= told["completionTime"]
+    assert {rank["pod"] for rank in told["ranks"]} == {rank["pod"] for rank in job.ranks}
+    cluster.call("DELETE", f"/api/v1/namespaces/{namespace}/pods")
+    until(lambda: not job.ranks)
+    assert job.curves().points == page.points
+    assert job.curves(since=page.cursor).points == []
 
 
 def test_pods_of_a_job_meet(chosen):
@@ -230,9 +288,15 @@ def test_what_waits_says_what_for(chosen, cluster, monkeypatch, capsys):
     assert "ask for less" in second.reason
 
 
-def test_a_job_is_suspended_resumed_stopped(chosen):
+def test_a_job_whose_pod_is_evicted_begins_again_and_is_suspended_resumed_stopped(chosen, cluster):
     job = train("fit.py", function="fit", framework="plain", args={"wait": 600}, name="long")
     until(lambda: any("rank 0 of 1" in text for text in job.logs()))
+    until(lambda: job.phase == "RUNNING")
+    first = job.ranks[0]["pod"]
+    path = f"/api/v1/namespaces/{chosen.namespace}/pods/{first}/eviction"
+    asked = {"metadata": {"name": first, "namespace": chosen.namespace}}
+    cluster.call("POST", path, {"apiVersion": "policy/v1", "kind": "Eviction", **asked})
+    until(lambda: [rank["pod"] for rank in job.ranks if rank["state"] == "RUNNING"] not in ([], [first]))
     until(lambda: job.phase == "RUNNING")
     job.suspend()
     until(lambda: job.phase == "PAUSED" and not job.ranks)
@@ -246,8 +310,8 @@ def test_a_job_is_suspended_resumed_stopped(chosen):
 def test_what_only_this_machine_can_do_is_refused_by_name(chosen, tmp_path):
     for more in (
         {"nodes": "1:2"},
-        {"restarts": 2},
         {"checkpoint": True},
+        {"checkpoint": "kept"},
         {"procs": 2, "framework": "tensorflow"},
     ):
         with pytest.raises(Unfit) as error:

@@ -154,7 +154,11 @@ def test_what_was_changed_in_the_store_is_neither_unpacked_nor_unpickled(
     [
         ({f"{depot.VARIABLE}AWS_ENDPOINT_URL": "http://127.0.0.1:9"}, "The store does not answer"),
         ({"gone": "yes"}, "This is not in the store"),
-        ({"gone": "yes", "PYTHONPATH": "stubs"}, "/team does not do it (HTTPError: HTTP Error 404"),
+        ({"gone": "yes", "PYTHONPATH": "stubs"}, "This is not in the store"),
+        (
+            {f"{depot.VARIABLE}AWS_ENDPOINT_URL": "http://127.0.0.1:9", "PYTHONPATH": "stubs"},
+            "/team does not do it (URLError: ",
+        ),
         ({f"{depot.VARIABLE}AWS_SECRET_ACCESS_KEY": "", "PYTHONPATH": "stubs"}, "The image has no s3fs"),
     ],
 )
@@ -187,8 +191,40 @@ def test_without_a_store_it_is_refused_with_the_setting(cluster, folder, monkeyp
         kube.described(cluster, resource, kube_depot.of(None))
     assert "JUPYTER_KUBEFLOW_STORE=s3://" in caught.value.hint
     monkeypatch.setenv("JUPYTER_KUBEFLOW_STORE", (folder / "store").as_uri())
-    with pytest.raises(Unfit, match="is a folder, which training jobs do not mount"):
+    with pytest.raises(
+        Unfit, match=r"is a folder: name the claim that it is .JUPYTER_KUBEFLOW_STORE_CLAIM=NAME"
+    ):
         kube.described(cluster, resource, kube_depot.of(None))
+    monkeypatch.setenv("JUPYTER_KUBEFLOW_STORE_CLAIM", "../x")
+    with pytest.raises(Unfit, match="cannot be a claim's name"):
+        kube.described(cluster, resource, kube_depot.of(None))
+
+
+def test_a_folder_is_a_claim_that_pods_mount(cluster, folder, tmp_path, monkeypatch):
+    monkeypatch.setenv("JUPYTER_KUBEFLOW_STORE", (tmp_path / "store").as_uri())
+    place = store.default()
+    claimed = Depot(place.url, nonce="n0", claim="shared", place=place)
+    asked = kube.described(cluster, job(cluster, large(), times=2), claimed)
+    claimed.keep(cluster.blobs, asked)
+    (patch,) = asked.spec["runtimePatches"]
+    (replicated,) = patch["trainingRuntimeSpec"]["template"]["spec"]["replicatedJobs"]
+    pod = replicated["template"]["spec"]["template"]["spec"]
+    assert pod["volumes"] == [{"name": "artifact-store", "persistentVolumeClaim": {"claimName": "shared"}}]
+    assert pod["containers"][0]["volumeMounts"][0]["mountPath"] == str(tmp_path / "store")
+    done = in_a_pod(asked, tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "{'size': 4194304}" in done.stdout
+    words = depot.left({1, 2}, claimed.told("made")["result"], {}, tmp_path)
+    assert kube_depot.result(None, asked, words) == {1, 2}
+    again = exporting.without_store(Resource.from_dict(asked.manifest()))
+    assert "runtimePatches" not in again.spec, "on this machine it has no pods"
+    trial = kube_depot.read(claimed.for_trials(cluster.blobs, asked).noted())
+    assert kube.described(cluster, job(cluster, large()), trial).spec["runtimePatches"] == [patch]
+    assert "runtimePatches" not in kube.described(cluster, job(cluster, lambda: 1), trial).spec
+    (tmp_path / "store").rename(tmp_path / "elsewhere")
+    (tmp_path / "container").rename(tmp_path / "first")
+    (line,) = in_a_pod(asked, tmp_path).stderr.strip().splitlines()
+    assert "its claim is not mounted" in line
 
 
 def test_keys_of_this_process_alone_are_no_way_for_pods(cluster, folder, place):

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from jupyter_ext.cluster.answers import Capability
 from jupyter_ext.cluster.kube import services
+from jupyter_ext.cluster.kube.older import older_training
 from jupyter_ext.cluster.resource import KINDS
 from jupyter_ext.errors import KubeflowError, Unavailable
 
@@ -50,6 +51,8 @@ NEEDS: Final[dict[str, Need]] = {
     "spark": Need("The Spark operator", "SparkApplication"),
     "serving": Need("KServe", "InferenceService", also=(("serving.kserve.io", "clusterservingruntimes"),)),
 }
+OPTIMIZATION_JOBS: Final = ("trainer.kubeflow.org", "optimizationjobs")
+UNUSED: Final = "OptimizationJob is defined there and not used: no controller for it is released."
 _BY_REST: Final = {
     "schedules": "Schedules are kept, and run, in this container.",
 }
@@ -152,8 +155,10 @@ class _Looking:
             can = {name: _judged(name, kinds, may, runtimes, self._cluster) for name in NEEDS}
             can |= {name: Capability(False, why) for name, why in _BY_REST.items()}
             can["pipelines"] = _steps(may, self._cluster)
-            if not can["tuning"].available and can["training"].available and not can["training"].degraded:
+            if not can["tuning"].available and _trains(can["training"], self._cluster):
                 can["tuning"] = _trials(can["tuning"], self._cluster)
+            if OPTIMIZATION_JOBS in kinds:
+                can["tuning"] = can["tuning"]._replace(reason=f"{can['tuning'].reason} {UNUSED}")
             can["registry"] = self._of(ask, "registry") or Capability(
                 True, "It was not found out in time whether there is a Model Registry.", degraded=True
             )
@@ -264,14 +269,15 @@ def _judged(
     plural = KINDS[need.kind].plural
     place = cluster.access.name
     versions = [served.version for served in kinds.get((group, plural), ())]
+    other = [kind for kind in need.instead if _is_served(kinds, kind)]
+    if other and older_training(lambda _: version in versions):
+        return _older(other, need, may, cluster)
     if version not in versions:
-        other = [kind for kind in need.instead if _is_served(kinds, kind)]
         if versions:
             return Capability(
                 False, f"{place} has {plural}.{group} as {', '.join(versions)}, and we speak {version}."
             )
-        more = f" It has {', '.join(other)}, which are not used yet." if other else ""
-        return Capability(False, f"{need.title} is not installed in {place}.{more}")
+        return Capability(False, f"{need.title} is not installed in {place}.")
     lacking = [Right(verb, group, plural) for verb in (*_READ, *_WRITE)]
     lacking = [right for right in lacking if not may(right)]
     if lacking and lacking[0].verb in _READ:
@@ -288,15 +294,40 @@ def _judged(
         return Capability(
             True, "There is no training runtime yet: an administrator installs them.", degraded=True
         )
-    unseen = [Right("list", "", "pods"), Right("get", "", "pods/log"), Right("list", "", "events")]
-    unseen = [right for right in unseen if not may(right)]
-    if unseen:
-        return Capability(
-            True,
-            f"Logs and reasons are not told: you may not {unseen[0]} in {cluster.namespace}.",
-            degraded=True,
-        )
+    if unseen := _unseen(may, cluster):
+        return Capability(True, unseen, degraded=True)
     return Capability(True, f"Runs in {place}, namespace {cluster.namespace}, by {need.title}.")
+
+
+def _unseen(may: Callable[[Right], bool], cluster: KubeCluster) -> str:
+    """What is not told of work that runs there, and why; empty where all is."""
+    rights = [Right("list", "", "pods"), Right("get", "", "pods/log"), Right("list", "", "events")]
+    lacking = next((right for right in rights if not may(right)), None)
+    return f"Logs and reasons are not told: you may not {lacking} in {cluster.namespace}." if lacking else ""
+
+
+def _older(
+    served: Sequence[str], need: Need, may: Callable[[Right], bool], cluster: KubeCluster
+) -> Capability:
+    """Training by the operator that was before Kubeflow Trainer, as far as one may use its kinds."""
+    lacking = {kind: _lacking(kind, may) for kind in served}
+    usable = [kind for kind in served if lacking[kind] is None]
+    if not usable:
+        return Capability(False, f"You may not {lacking[served[0]]} in {cluster.namespace}.")
+    said = [f"Jobs are the training operator's {', '.join(usable)} in {cluster.access.name}."]
+    if absent := [kind for kind in need.instead if kind not in usable]:
+        said.append(f"{', '.join(absent)} cannot be made there.")
+    said.append("JAX, DeepSpeed, runtimes and progress need Kubeflow Trainer.")
+    if unseen := _unseen(may, cluster):
+        said.append(unseen)
+    return Capability(True, " ".join(said), degraded=True)
+
+
+def _lacking(kind: str, may: Callable[[Right], bool]) -> Right | None:
+    """The first right that is missing to work with a kind."""
+    group, plural = KINDS[kind].api_version.rpartition("/")[0], KINDS[kind].plural
+    rights = (Right(verb, group, plural) for verb in (*_READ, *_WRITE))
+    return next((right for right in rights if not may(right)), None)
 
 
 def _steps(may: Callable[[Right], bool], cluster: KubeCluster) -> Capability:
@@ -310,9 +341,14 @@ def _steps(may: Callable[[Right], bool], cluster: KubeCluster) -> Capability:
     )
 
 
+def _trains(training: Capability, cluster: KubeCluster) -> bool:
+    """Whether trials can be training jobs there: TrainJobs as they should be, or the older kinds."""
+    return training.available and (not training.degraded or older_training(cluster.has))
+
+
 def _trials(lacking: Capability, cluster: KubeCluster) -> Capability:
-    """Tuning without Katib: each trial is a TrainJob."""
-    how = f"Trials run in {cluster.access.name} as TrainJobs, steered from this container."
+    """Tuning without Katib: each trial is a training job."""
+    how = f"Trials run in {cluster.access.name} as training jobs, steered from this container."
     return Capability(True, f"{lacking.reason} {how}", degraded=True)
 
 

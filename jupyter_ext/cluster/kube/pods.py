@@ -29,7 +29,13 @@ OWNER: Final[dict[str, str]] = {
     "Job": "batch.kubernetes.io/job-name",
 }
 """The label with the resource's name that its pods have."""
-_CONTAINERS: Final = ("kserve-container", "spark-kubernetes-driver", "spark-kubernetes-executor", "node")
+_CONTAINERS: Final = (
+    *("kserve-container", "spark-kubernetes-driver", "spark-kubernetes-executor", "node"),
+    *("pytorch", "tensorflow", "xgboost"),
+)
+_OF_V1: Final = frozenset({"TFJob", "PyTorchJob", "XGBoostJob"})
+_LEADING: Final = frozenset({"chief", "master"})
+"""Roles of v1 jobs whose pod is rank 0; without one that is the first worker."""
 
 
 class Pod(NamedTuple):
@@ -65,7 +71,21 @@ def pods_of(transport: Transport, namespace: str, kind: str, name: str) -> list[
     for thing in sorted(listed, key=_created):
         found = pod_of(kind, thing)
         newest[found.part] = found
+    if kind in _OF_V1:
+        ranked = _ranked(newest)
+        return sorted(ranked, key=lambda pod: (pod.rank is None, pod.rank or 0, pod.part))
     return sorted(newest.values(), key=lambda pod: (pod.part.rpartition("-")[0], pod.rank or 0, pod.part))
+
+
+def _ranked(found: Mapping[str, Pod]) -> list[Pod]:
+    """Workers come after the pod that leads, where there is one; what is neither has no rank."""
+    roles = {part: part.rpartition("-")[0] for part in found}
+    first = 1 if _LEADING & set(roles.values()) else 0
+    ranks = {"worker": first, **dict.fromkeys(_LEADING, 0)}
+    return [
+        pod._replace(rank=(pod.rank or 0) + ranks[roles[part]] if roles[part] in ranks else None)
+        for part, pod in found.items()
+    ]
 
 
 def pod_of(kind: str, thing: Json) -> Pod:

@@ -64,18 +64,27 @@ class Metrics:
     def __init__(self, path: Path) -> None:
         self._database = Database(path, MIGRATIONS)
 
-    def append(self, uid: str, points: Iterable[Point], marks: Mapping[str, int] | None = None) -> None:
+    def append(
+        self,
+        uid: str,
+        points: Iterable[Point],
+        marks: Mapping[str, int] | None = None,
+        after: Mapping[str, int] | None = None,
+    ) -> bool:
         """Add points of one resource, in one transaction.
 
         ``marks`` says how far the sources were read that gave them: whoever goes on after a crash neither loses a
-        point nor counts one twice.
+        point nor counts one twice. With ``after`` they are added only where the sources have been read just as far as
+        that, so that of several readers one counts. Whether they were added.
         """
         found: dict[tuple[str, int], list[Point]] = {}
         for point in points:
             found.setdefault((point.name, point.rank), []).append(point)
         if not found and not marks:
-            return
+            return True
         with self._database.transaction() as connection:
+            if after and not _are(connection, uid, after):
+                return False
             for (name, rank), news in found.items():
                 row = connection.execute(
                     "INSERT INTO series (uid, name, rank, last) VALUES (?, ?, ?, ?)"
@@ -90,6 +99,7 @@ class Metrics:
                 "INSERT OR REPLACE INTO marks VALUES (?, ?, ?)",
                 [(uid, source, position) for source, position in (marks or {}).items()],
             )
+        return True
 
     def marks(self, uid: str) -> dict[str, int]:
         """How far each source has been read."""
@@ -151,6 +161,12 @@ class Metrics:
     def close(self) -> None:
         """Close the calling thread's connection."""
         self._database.close()
+
+
+def _are(connection: Connection, uid: str, positions: Mapping[str, int]) -> bool:
+    """Whether the sources have been read as far as that; 0 where they were not at all."""
+    known = dict(connection.execute("SELECT source, position FROM marks WHERE uid = ?", (uid,)).fetchall())
+    return all(known.get(source, 0) == position for source, position in positions.items())
 
 
 Row = tuple[int, float | None, float | None, float]

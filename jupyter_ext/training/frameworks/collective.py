@@ -8,12 +8,18 @@ from __future__ import annotations
 
 import functools
 import os
+import socket
+import time
 from types import ModuleType
 from typing import Any, Final
 
 from jupyter_ext.training.frameworks import imports
 
 _MODULE: Final = "xgboost.collective"
+_RETRIES: Final = 12
+"""Of a worker whose tracker is not there yet, each two seconds later than the last: another pod may take a minute more."""
+
+_NAME_SECONDS: Final = 1800.0
 
 
 def arguments() -> dict[str, Any]:
@@ -50,7 +56,10 @@ def complete(module: ModuleType, *, serve: bool = False) -> None:
             return
         if serve and os.environ.get("DMLC_TASK_ID") == "0" and not trackers:
             trackers.append(_tracker())
-        begin(**{**arguments(), **given})
+        elif serve:
+            _await_name(os.environ["DMLC_TRACKER_URI"])
+        patience = {"dmlc_retry": _RETRIES} if serve else {}
+        begin(**{**arguments(), **patience, **given})
 
     @functools.wraps(end)
     def finalize() -> None:
@@ -59,6 +68,18 @@ def complete(module: ModuleType, *, serve: bool = False) -> None:
             trackers.pop().wait_for()
 
     module.init, module.finalize = init, finalize  # type: ignore[attr-defined]
+
+
+def _await_name(host: str) -> None:
+    """Wait until the network knows the pod that has the tracker; XGBoost asks for it once."""
+    until = time.monotonic() + _NAME_SECONDS
+    while time.monotonic() < until:
+        try:
+            socket.getaddrinfo(host, None)
+        except OSError:
+            time.sleep(0.5)
+        else:
+            return
 
 
 def _tracker() -> Any:

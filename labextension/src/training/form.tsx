@@ -204,8 +204,9 @@ export function TrainForm(props: IFormProps): JSX.Element {
       method: 'POST',
       body: formBody(values) as { [key: string]: Json }
     });
-    await resources.list('TrainJob').refresh();
-    announce(kubeflow, 'TrainJob', job);
+    // An older operator of a cluster takes it as one of its own kinds.
+    await resources.list(job.kind).refresh();
+    announce(kubeflow, job.kind, job);
     props.onDone();
   };
   const blocked = Object.keys(local).length ? trans.__('Mend what is marked first.') : null;

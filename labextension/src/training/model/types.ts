@@ -31,6 +31,8 @@ export interface IRank {
   state: RunState | string;
   reason?: string;
   pid?: number | null;
+  /** Where it is a pod of a cluster. */
+  pod?: string;
   attempt?: number;
   startedAt?: string | null;
   finishedAt?: string | null;

@@ -16,6 +16,7 @@ export function Ranks(props: { job: ITrainJob; onLog: (part: string) => void }):
   if (!ranks.length) {
     return <p className="jk-Quiet">{trans.__('No process of this job was started.')}</p>;
   }
+  const pods = ranks.some(rank => rank.pod);
   const attempts = ranks.some(rank => (rank.attempt ?? 1) > 1);
   return (
     <div className="jk-ScrollX">
@@ -28,7 +29,7 @@ export function Ranks(props: { job: ITrainJob; onLog: (part: string) => void }):
             <th scope="col">{trans.__('Node')}</th>
             <th scope="col">{trans.__('Duration')}</th>
             {attempts && <th scope="col">{trans.__('Attempt')}</th>}
-            <th scope="col">{trans.__('Process')}</th>
+            <th scope="col">{pods ? trans.__('Pod') : trans.__('Process')}</th>
           </tr>
         </thead>
         <tbody>
@@ -56,7 +57,7 @@ export function Ranks(props: { job: ITrainJob; onLog: (part: string) => void }):
                 <Elapsed start={rank.startedAt} end={rank.finishedAt} seconds={rank.seconds} />
               </td>
               {attempts && <td className="jk-Number">{rank.attempt ?? 1}</td>}
-              <td className="jk-Number">{rank.pid ?? '–'}</td>
+              <td className={pods ? undefined : 'jk-Number'}>{rank.pod ?? rank.pid ?? '–'}</td>
             </tr>
           ))}
         </tbody>
