@@ -10,11 +10,13 @@ Whoever asks needs the right himself: the API server decides, and it also looks 
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final, Literal
 from urllib.parse import quote
 
 from jupyter_ext.cluster.kube.listing import pages
-from jupyter_ext.errors import Conflict, Forbidden, Invalid, NotFound, Unavailable, Where
+from jupyter_ext.errors import Conflict, Forbidden, Invalid, KubeflowError, NotFound, Unavailable, Where
+from jupyter_ext.home import gateway
 
 if TYPE_CHECKING:
     from jupyter_ext.cluster.kube import KubeCluster
@@ -57,28 +59,75 @@ def add_contributor(
 ) -> Json:
     """Let somebody work in the profile (``edit``) or look at it (``view``); gives the row and the ``object``.
 
-    With ``dry_run`` the API server checks all of it and stores nothing. Raises Invalid, Conflict (has a part already),
-    Forbidden.
+    Where the cluster has Istio's policies, a user gets the one that the gateway asks for, too: ``policy``. With ``dry_run``
+    the API server checks all of it and stores nothing. Raises Invalid, Conflict (has a part already), Forbidden.
     """
     used = _used(cluster)
     subject = _checked(name, kind, role)
     there = _bindings(used)
-    known = [row for row in _read(there) if (row["kind"], row["name"]) == (kind, name)]
-    if known:
-        hint = (
-            "Remove it first to give another role." if known[0]["role"] != role else "There is nothing to do."
-        )
-        raise Conflict(f"{name} has a part in {used.namespace} already: {known[0]['role']}", hint=hint)
+    people = _read(there)
+    known = next((row for row in people if (row["kind"], row["name"]) == (kind, name)), None)
+    doors = gateway.of(used) if kind == "User" else None
     thing = _binding(used.namespace, subject, role, _role_name(there, role))
+    about, policy = thing["metadata"], None
+    # What lacks the policy alone (it was made before Istio, or by kubectl) is made whole.
+    if doors is not None and (
+        known is None or (known["role"] == role and known["binding"] not in doors.names)
+    ):
+        taken = {each["metadata"]["name"] for each in there} | _of_others(doors, name)
+        found = known["binding"] if known else gateway.shared_name(name, role, taken)
+        asked = doors.policy(found, name, role, [each["name"] for each in people if each["isOwner"]])
+        if doors.takes(asked):
+            policy, about["name"] = asked, found
+    if known and policy is None:
+        hint = "Remove it first to give another role." if known["role"] != role else "There is nothing to do."
+        raise Conflict(f"{name} has a part in {used.namespace} already: {known['role']}", hint=hint)
+    made = None if known else _write(used, thing, dry_run=dry_run)
+    if doors is not None and policy is not None and not dry_run:
+        _complete(used, doors, policy, made)
+    row = {**_row(subject, role, about["name"]), "dryRun": dry_run, "object": thing}
+    return {**row, "policy": policy} if policy is not None else row
+
+
+def _write(used: KubeCluster, thing: Json, *, dry_run: bool) -> Json:
     query = {"fieldManager": used.manager} | ({"dryRun": "All"} if dry_run else {})
-    used.transport.ask("POST", _path(used), thing, query=query)
-    return {**_row(subject, role, thing["metadata"]["name"]), "dryRun": dry_run, "object": thing}
+    made: Json = used.transport.ask("POST", _path(used), thing, query=query)
+    return made
+
+
+def _of_others(doors: gateway.Gateway, name: str) -> set[str]:
+    """The names of policies that are not this user's."""
+    return {
+        each["metadata"]["name"]
+        for each in doors.known
+        if (each["metadata"].get("annotations") or {}).get("user") != name
+    }
+
+
+def _complete(used: KubeCluster, doors: gateway.Gateway, policy: Json, made: Json | None) -> None:
+    """Write the policy of a binding; where that fails, a binding that was made for it goes again, and the reason is raised."""
+    try:
+        doors.write(policy, dry_run=False)
+    except KubeflowError:
+        if made is not None:
+            # What cannot be taken back either is listed, and the next attempt makes it whole.
+            with suppress(KubeflowError):
+                doors.look().remove({made["metadata"]["name"]}, dry_run=False)
+            with suppress(KubeflowError):
+                _remove(used, made, dry_run=False)
+        raise
+
+
+def _remove(used: KubeCluster, thing: Json, *, dry_run: bool) -> None:
+    about = thing["metadata"]
+    body: Json = {"preconditions": {"uid": about["uid"]}, **({"dryRun": ["All"]} if dry_run else {})}
+    used.transport.ask("DELETE", f"{_path(used)}/{quote(about['name'], safe='')}", body)
 
 
 def remove_contributor(
     name: str, *, kind: str = "User", dry_run: bool = False, cluster: KubeCluster | None = None
 ) -> Json:
-    """Take somebody out of the profile; what he made stays. Gives the row that was removed.
+    """Take somebody out of the profile, and out of the gateway's policies; what he made stays. Gives the row that was removed.
 
     Raises NotFound, Conflict (the owner; a binding that names others too), Forbidden.
     """
@@ -94,14 +143,17 @@ def remove_contributor(
         if len(thing.get("subjects") or ()) > 1:
             what = f"the RoleBinding {thing['metadata']['name']} names others beside {name}"
             raise Conflict(what, hint="Change it with kubectl: removing it would take them out as well.")
-    for thing in things:
-        about = thing["metadata"]
-        body: Json = {"preconditions": {"uid": about["uid"]}}
-        if dry_run:
-            body["dryRun"] = ["All"]
-        used.transport.ask("DELETE", f"{_path(used)}/{quote(about['name'], safe='')}", body)
+    doors = gateway.of(used) if kind == "User" else None
+    names = {str(thing["metadata"]["name"]) for thing in things}
+    for dry in (True, False)[: 1 if dry_run else 2]:  # all of it is allowed, or nothing is removed
+        if doors is not None:
+            doors.remove(names, dry_run=dry)
+        for thing in things:
+            _remove(used, thing, dry_run=dry)
     first = things[0]
     row = _row({"kind": kind, "name": name}, _role(first), first["metadata"]["name"])
+    if doors is not None:
+        row["policies"] = sorted(names & doors.names)
     return {**row, "dryRun": dry_run}
 
 

@@ -11,7 +11,7 @@ import os
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
-from jupyter_ext.cluster.kube import services
+from jupyter_ext.cluster.kube import services, work
 from jupyter_ext.cluster.kube.refusals import Asked, refusal
 from jupyter_ext.errors import Invalid, NotFound, Unavailable, Unfit, Where
 from jupyter_ext.registry import files
@@ -36,8 +36,6 @@ READABLE: Final = frozenset({"s3", "gs", "gcs", "abfs", "abfss", "az", "https", 
 """Schemes whose files a pod can fetch."""
 OTHER: Final = "model-registry"
 """``model-registry://MODEL/VERSION``, as upstream's storage initializer reads it."""
-CLAIM: Final = "JUPYTER_KUBEFLOW_STORE_CLAIM"
-"""The claim whose root the store's folder is, where the store is a folder."""
 _MOST_STEPS: Final = 4
 
 
@@ -221,9 +219,8 @@ def _base(url: str, name: str) -> str:
     """What pods call the store; a folder is known to them by its claim. Raises Unfit for a folder of this machine only."""
     if not url.startswith("file:"):
         return url.rstrip("/")
-    claim = os.environ.get(CLAIM, "").strip()
-    if not claim:
-        hint = f"Name the claim that this folder is, {CLAIM}=NAME, or a bucket as the store."
+    if not (claim := work.claim()):
+        hint = f"Name the claim that this folder is, {work.CLAIM}=NAME, or a bucket as the store."
         raise Unfit(f"no pod can read the store {url}", where=Where(object=name), hint=hint)
     return f"pvc://{claim}"
 

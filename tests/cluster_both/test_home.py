@@ -9,7 +9,10 @@ from jupyter_ext.cluster import discover
 from jupyter_ext.cluster.kube import KubeCluster
 from jupyter_ext.cluster.resource import Resource
 from jupyter_ext.errors import Conflict, Forbidden, Invalid, NotFound, Unavailable
-from jupyter_ext.home import profiles
+from jupyter_ext.home import gateway, profiles
+from tests.spawner.crash.weather import FAIR, Trouble
+from tests.spawner.profiles.controller import DEFINITIONS
+from tests.spawner.profiles.test_istio import NAME, definition_of_istio  # noqa: F401 - a fixture
 from tests.waiting import until
 
 pytestmark = pytest.mark.cluster
@@ -113,6 +116,111 @@ def test_people_are_added_and_taken_out(cluster, team, connected):
             home.add_contributor(name, role, kind=kind, cluster=ada)
     with pytest.raises(Unavailable, match="no contributors"):
         home.contributors()
+
+
+@pytest.fixture
+def mesh(cluster, team, definition_of_istio):  # noqa: F811
+    """The cluster has Istio's policies, as far as its API server goes, and the profile is in the mesh; the policies by name."""
+    cluster.call("POST", DEFINITIONS, definition_of_istio)
+    path = f"/apis/security.istio.io/v1/namespaces/{team}/authorizationpolicies"
+    until(lambda: cluster.exists(path))
+    cluster.call(
+        "PATCH", f"/api/v1/namespaces/{team}", {"metadata": {"labels": {"istio-injection": "enabled"}}}
+    )
+    yield lambda: {thing["metadata"]["name"]: thing for thing in cluster.call("GET", path)["items"]}
+    cluster.call("DELETE", f"{DEFINITIONS}/{NAME}")
+    until(lambda: not cluster.exists(f"{DEFINITIONS}/{NAME}"))
+
+
+def test_where_istio_is_a_contributor_gets_through_the_gateway_too(cluster, team, mesh, connected):
+    kube = connected(team)
+    tried = home.add_contributor("Bob.B@x.org", dry_run=True, cluster=kube)
+    assert tried["policy"]["metadata"]["name"] == "user-bob-b-x-org-clusterrole-edit"
+    assert mesh() == {}
+    made = home.add_contributor("Bob.B@x.org", cluster=kube)
+    home.add_contributor("bob-b@x.org", cluster=kube)  # Kubeflow's name for this one is the same
+    home.add_contributor("eve@x.org", "view", cluster=kube)
+    home.add_contributor("vision", kind="Group", cluster=kube)  # of which no header says anything
+    there = mesh()
+    assert len(there) == 3
+    assert set(there) == {row["binding"] for row in home.contributors(kube) if row["kind"] == "User"} - {
+        "ada-admin"
+    }
+    bob = there[made["binding"]]
+    assert bob["metadata"]["annotations"] == {"user": "Bob.B@x.org", "role": "edit"}
+    (rule,) = bob["spec"]["rules"]
+    assert rule["when"] == [{"key": "request.headers[kubeflow-userid]", "values": ["Bob.B@x.org"]}]
+    assert [each.rpartition("/sa/")[2] for each in rule["from"][0]["source"]["principals"]] == [
+        "istio-ingressgateway-service-account", "ml-pipeline-ui",
+    ]  # fmt: skip
+    (looks,) = there["user-eve-x-org-clusterrole-view"]["spec"]["rules"]
+    assert looks["to"] == [{"operation": {"notPorts": ["8888"]}}], "a page of a server is a kernel"
+    removed = home.remove_contributor("Bob.B@x.org", dry_run=True, cluster=kube)
+    assert removed["policies"] == [made["binding"]]
+    assert mesh() == there
+    home.remove_contributor("Bob.B@x.org", cluster=kube)
+    assert set(there) - set(mesh()) == {made["binding"]}
+    # The Profile controller was told of another gateway, and this is in its own policy.
+    rule = {"from": [{"source": {"principals": ["g/ns/edge/sa/gate"]}}],
+            "when": [{"key": "request.headers[x-user]", "values": ["oidc:ada"]}]}  # fmt: skip
+    path = f"/apis/security.istio.io/v1/namespaces/{team}/authorizationpolicies"
+    cluster.call("POST", path, {"apiVersion": "security.istio.io/v1", "kind": "AuthorizationPolicy",
+                                "metadata": {"name": "ns-owner-access-istio"}, "spec": {"rules": [rule]}})  # fmt: skip
+    (rule,) = home.add_contributor("Bob.B@x.org", cluster=kube)["policy"]["spec"]["rules"]
+    assert rule["from"][0]["source"]["principals"] == ["g/ns/edge/sa/gate"]
+    assert rule["when"] == [{"key": "request.headers[x-user]", "values": ["oidc:Bob.B@x.org"]}]
+
+
+def sees_policies(kube) -> bool:
+    try:
+        return gateway.of(kube) is not None
+    except Forbidden:
+        return False
+
+
+def test_of_binding_and_policy_there_are_both_or_none(cluster, team, mesh, connected, weather):
+    ada, kube = connected(team, user="ada"), connected(team)
+    for ask in (home.add_contributor, lambda name, **how: home.add_contributor(name, dry_run=True, **how)):
+        with pytest.raises(Forbidden, match=r"may not list authorizationpolicies.*gateway") as error:
+            ask("bob", cluster=ada)
+        assert "Kubeflow's own page" in error.value.hint
+    looked = {"apiGroups": ["security.istio.io"], "resources": ["authorizationpolicies"], "verbs": ["list"]}
+    root = f"/apis/{RBAC}/v1/namespaces/{team}"
+    cluster.call("POST", f"{root}/roles", {"metadata": {"name": "look"}, "rules": [looked]})
+    cluster.call("POST", f"{root}/rolebindings", {
+        "metadata": {"name": "look"}, "roleRef": {"apiGroup": RBAC, "kind": "Role", "name": "look"},
+        "subjects": [{"apiGroup": RBAC, "kind": "User", "name": "ada"}],
+    })  # fmt: skip
+    until(lambda: sees_policies(ada))
+    with pytest.raises(Forbidden, match=r"may not patch authorizationpolicies.*gateway"):
+        home.add_contributor("bob", cluster=ada)
+    written = []
+
+    def rule(asked):
+        if asked.method == "PATCH" and "authorizationpolicies" in asked.path:
+            written.append(asked.path)
+            return Trouble(silent=True) if len(written) > 1 else FAIR  # the first stores nothing
+        return FAIR
+
+    weather.rule = rule
+    with pytest.raises(Unavailable, match="does not answer"):
+        home.add_contributor("bob", cluster=connected(team, kubeconfig=weather.kubeconfig, patience=2))
+    weather.rule = lambda _asked: FAIR
+    assert {row["name"] for row in home.contributors(kube)} == {"ada"}
+    assert mesh() == {}
+    home.add_contributor("bob", cluster=kube)
+    with pytest.raises(Forbidden, match="may not delete authorizationpolicies"):
+        home.remove_contributor("bob", cluster=ada)
+    assert {row["name"] for row in home.contributors(kube)} == {"ada", "bob"}
+    assert set(mesh()) == {"user-bob-clusterrole-edit"}
+    cluster.call(
+        "DELETE",
+        f"/apis/security.istio.io/v1/namespaces/{team}/authorizationpolicies/user-bob-clusterrole-edit",
+    )
+    home.add_contributor("bob", cluster=kube)  # what lacks its policy is made whole
+    assert set(mesh()) == {"user-bob-clusterrole-edit"}
+    cluster.call("PATCH", f"/api/v1/namespaces/{team}", {"metadata": {"labels": {"istio-injection": None}}})
+    home.add_contributor("eve", cluster=ada)  # outside of the mesh nothing needs one
 
 
 def test_an_administrator_sees_every_profile(cluster, team, connected):

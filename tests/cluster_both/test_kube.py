@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -10,12 +11,16 @@ from contextlib import suppress
 import pytest
 
 from jupyter_ext.cluster.kube import KubeCluster
+from jupyter_ext.cluster.kube.mirror import Mirror
 from jupyter_ext.cluster.local import LocalCluster
 from jupyter_ext.cluster.resource import Resource
 from jupyter_ext.errors import Conflict, Forbidden, Gone, Invalid, Unavailable, Unfit
+from jupyter_ext.training.kube import KubeJob
 from tests.cluster import contracts
+from tests.cluster.place import NODE_ADDRESS
 from tests.cluster_both.conftest import definitions_of
 from tests.cluster_both.contract import job
+from tests.cluster_both.test_mirror import COMPLETE
 from tests.spawner.crash.weather import FAIR, Trouble, every
 from tests.waiting import until
 
@@ -85,11 +90,51 @@ def test_a_right_that_is_missing_is_named(kube, connected, verb):
     assert "nobody" in error.value.hint
 
 
+def test_a_webhook_that_does_not_answer_is_named(kube, cluster, connected):
+    with socket.create_server((NODE_ADDRESS, 0)) as silent:  # it takes connections, and says nothing
+        url = f"https://{NODE_ADDRESS}:{silent.getsockname()[1]}/"
+        rule = {
+            "apiGroups": ["trainer.kubeflow.org"], "apiVersions": ["*"], "operations": ["CREATE"],
+            "resources": ["trainjobs"],
+        }  # fmt: skip
+        here = {"matchLabels": {"kubernetes.io/metadata.name": kube.namespace}}
+        hook = {
+            "name": "stuck.example.org", "clientConfig": {"url": url}, "rules": [rule], "namespaceSelector": here,
+            "failurePolicy": "Fail", "timeoutSeconds": 1, "sideEffects": "None", "admissionReviewVersions": ["v1"],
+        }  # fmt: skip
+        path = "/apis/admissionregistration.k8s.io/v1/validatingwebhookconfigurations"
+        cluster.call("POST", path, {"metadata": {"name": "stuck"}, "webhooks": [hook]})
+        cluster.gone_after(f"{path}/stuck")
+        hurried = connected(kube.namespace, patience=3)
+
+        def refused() -> str:
+            try:
+                hurried.apply(job("a"), dry=True)
+            except Unavailable as error:
+                return str(error)
+            return ""
+
+        said = until(refused)  # the API server hears of it a moment later
+        assert "cannot check trainjobs" in said
+        assert "stuck.example.org" in said
+        with pytest.raises(Unavailable, match=r"stuck\.example\.org"):
+            hurried.create(job("a"))
+    assert kube.list("TrainJob").items == []
+
+
+def counts(cluster, path: str, quota: dict) -> bool:
+    """Whether a new quota counts its kind: one that came a moment ago is known only to quotas that are made later."""
+    if cluster.exists(f"{path}/few"):
+        cluster.call("DELETE", f"{path}/few")
+    cluster.call("POST", path, quota)
+    status = until(lambda: cluster.call("GET", f"{path}/few").get("status"))
+    return "count/trainjobs.trainer.kubeflow.org" in status.get("used", {})
+
+
 def test_a_quota_is_told_as_one(kube, cluster):
     quota = {"metadata": {"name": "few"}, "spec": {"hard": {"count/trainjobs.trainer.kubeflow.org": "1"}}}
     path = f"/api/v1/namespaces/{kube.namespace}/resourcequotas"
-    cluster.call("POST", path, quota)
-    until(lambda: cluster.call("GET", f"{path}/few").get("status", {}).get("hard"))
+    until(lambda: counts(cluster, path, quota))
     kube.apply(job("a"))
     until(
         lambda: (
@@ -240,25 +285,38 @@ def test_a_watch_that_is_too_old_says_so(distant, weather, kube):
         list(distant.watch(0, ["TrainJob"], timeout=200))
 
 
+class Looking(KubeJob):
+    """It asks twice a second, and so while nobody answers."""
+
+    _look_seconds = 0.5
+
+
 @pytest.mark.slow
-def test_a_server_that_is_restarted_is_waited_for(kube, cluster, connected):
+def test_a_server_that_is_restarted_is_waited_for(kube, cluster, connected, capsys):
     patient = connected(kube.namespace, patience=200)
+    hurried = Looking("before", connected(kube.namespace, patience=1))
     seen: list[tuple[str, str]] = []
     stop = threading.Event()
     patient.apply(job("before"))
-    with ThreadPoolExecutor(2) as threads:
+    with ThreadPoolExecutor(4) as threads:
         try:
+            waiting = threads.submit(hurried.wait, 200)
             done = threads.submit(follow, patient, ["TrainJob", "SparkApplication"], seen, stop)
             until(lambda: ("ADDED", "before") in seen)
             cluster.kill("kube-apiserver")
-            listing = threads.submit(patient.list, "TrainJob")
+            # One who knows the kinds, and one who asks for them of a server that does not know them yet.
+            newcomer = connected(kube.namespace, patience=200)
+            listing = [threads.submit(each.list, "TrainJob") for each in (patient, newcomer)]
             cluster.restore()
-            assert len(listing.result(timeout=200)) == 1
+            assert [len(each.result(timeout=200)) for each in listing] == [1, 1]
             patient.apply(job("after"))
             until(lambda: ("ADDED", "after") in seen or done.done())
         finally:
             stop.set()
+            patient.patch("TrainJob", "before", COMPLETE)
         done.result(timeout=200)
+        assert waiting.result(timeout=200).phase == "SUCCEEDED"
+    assert "TrainJob before waits: " in capsys.readouterr().out
     assert ("ADDED", "after") in seen
 
 
@@ -266,10 +324,21 @@ def test_a_server_that_is_restarted_is_waited_for(kube, cluster, connected):
 def test_a_definition_that_is_deleted_is_told(kube, cluster):
     """Of Spark, which no other test of this folder needs after it."""
     path = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions/sparkconnects.sparkoperator.k8s.io"
-    assert kube.list("SparkConnect").items == []
+    kube.create(Resource.new("SparkConnect", "last", {"sparkVersion": "4.0.0", "server": {}, "executor": {}}))
+    told: list[tuple[str, str]] = []
+    mirror = Mirror(
+        kube,
+        "SparkConnect",
+        changed=lambda change, of: told.append((change, of.name)),
+        goes=lambda: kube.has("SparkConnect"),
+    ).start()
+    assert mirror.shows()
     try:
         cluster.call("DELETE", path)
         cluster.until(lambda: not cluster.exists(path))
+        until(lambda: not mirror.is_there and _shows(mirror) is False)
+        assert (told, mirror.list().items) == ([("DELETED", "last")], [])
+        mirror.stop(60)
         for ask in (
             lambda: kube.list("SparkConnect"),
             lambda: kube.get("SparkConnect", "a"),
@@ -282,6 +351,13 @@ def test_a_definition_that_is_deleted_is_told(kube, cluster):
             contracts.apply(cluster.call, manifest)
         contracts.await_established(cluster.call)
     cluster.until(lambda: kube.kinds.forget() or _has(kube, "SparkConnect"))
+
+
+def _shows(mirror: Mirror) -> bool | None:
+    try:
+        return mirror.shows()
+    except Unavailable:
+        return None
 
 
 def _has(kube: KubeCluster, kind: str) -> bool:

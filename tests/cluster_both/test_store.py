@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import base64
 import os
+from pathlib import Path
 
 import pytest
 
+import jupyter_ext as kf
 from jupyter_ext import secrets, store
 from jupyter_ext.cluster import discover
+from jupyter_ext.cluster.kube.work import IMAGE
 from jupyter_ext.errors import Forbidden, KubeflowError, NotFound, Unfit
 from tests.store import gateway
 from tests.store.server import KEYS
@@ -123,6 +126,50 @@ minio:
         assert store.at(place.url).read(digest) == b"a"
         with pytest.raises(Unfit, match="of this process alone"):
             store.at("s3://mlpipeline/x").pod_environment()
+
+
+def _claim(cluster, namespace: str, folder: Path) -> None:
+    """A claim that is a folder of this machine, on which the node runs."""
+    spec = {
+        "capacity": {"storage": "1Gi"}, "accessModes": ["ReadWriteMany"], "storageClassName": "",
+        "hostPath": {"path": str(folder)}, "claimRef": {"namespace": namespace, "name": "shared"},
+    }  # fmt: skip
+    cluster.call(
+        "POST", "/api/v1/persistentvolumes", {"metadata": {"name": f"store-{namespace}"}, "spec": spec}
+    )
+    cluster.gone_after(f"/api/v1/persistentvolumes/store-{namespace}")
+    asked = {
+        "accessModes": ["ReadWriteMany"],
+        "storageClassName": "",
+        "resources": {"requests": {"storage": "1Gi"}},
+    }
+    path = f"/api/v1/namespaces/{namespace}/persistentvolumeclaims"
+    cluster.call("POST", path, {"metadata": {"name": "shared"}, "spec": asked})
+    cluster.until(lambda: cluster.call("GET", f"{path}/shared").get("status", {}).get("phase") == "Bound")
+
+
+def test_a_training_job_has_the_claim_that_is_the_store(
+    cluster, trainer, notebook_image, monkeypatch, tmp_path
+):
+    namespace = cluster.namespace()
+    monkeypatch.setenv("KUBECONFIG", str(cluster.kubeconfig))
+    monkeypatch.setenv(IMAGE, notebook_image)
+    monkeypatch.setenv("JUPYTER_KUBEFLOW_STORE", tmp_path.joinpath("store").as_uri())
+    monkeypatch.setenv("JUPYTER_KUBEFLOW_STORE_CLAIM", "shared")
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "store").mkdir()
+    (tmp_path / "store").chmod(0o777)  # pods of this image are another user
+    (tmp_path / "fit.py").write_text("def fit():\n    return {1, 2}\n")
+    (tmp_path / "large.py").write_text(f"DATA = {os.urandom(1 << 20)!r}\nfit = len\n")
+    kf.cluster.use("test", namespace)
+    try:
+        with pytest.raises(Unfit, match=f"is the claim shared .*, which {namespace} does not have"):
+            kf.training.train("large.py", function="fit", framework="plain")
+        _claim(cluster, namespace, tmp_path / "store")
+        job = kf.training.train("fit.py", function="fit", framework="plain", nodes=2)
+        assert job.wait(300).result() == {1, 2}, list(job.logs())
+    finally:
+        kf.cluster.use()
 
 
 def test_who_may_not_read_the_secret_is_told_so(cluster, own_thread, connected, monkeypatch, tmp_path):

@@ -12,7 +12,7 @@ from jupyter_ext.cluster.kube.cluster import is_of
 from jupyter_ext.cluster.kube.kinds import Served
 from jupyter_ext.cluster.kube.objects import is_name, page, read, selector
 from jupyter_ext.cluster.kube.pods import pod_of
-from jupyter_ext.cluster.kube.refusals import Asked, passes, refusal, unreachable
+from jupyter_ext.cluster.kube.refusals import Asked, Away, passes, refusal, unreachable
 from jupyter_ext.cluster.kube.watching import position, positions
 from jupyter_ext.cluster.kube.why import reason
 from jupyter_ext.cluster.resource import Resource, valid_name
@@ -50,9 +50,9 @@ def status(code: int, message: str = "", why: str = "", **details) -> bytes:
         (400, status(400, 'strict decoding error: unknown field "spec.trainer.numNode"'), Invalid, "no field 'numNode'"),
         (500, status(500, "failed to create typed patch object (/a; b, Kind=C): .spec.n: expected numeric, got string"),
          Invalid, "field spec.n"),
-        (500, status(500, 'failed calling webhook "x": connection refused'), Unavailable, "cannot check"),
+        (500, status(500, 'failed calling webhook "x": connection refused'), Away, "cannot check"),
         (500, status(500, "etcdserver: request is too large"), Unfit, "too large"),
-        (503, b"<html>" * 1000, Unavailable, "answered 503"),
+        (503, b"<html>" * 1000, Away, "answered 503"),
         (418, b"\xff\xfe", Unavailable, "answered 418"),
     ],
 )  # fmt: skip
@@ -242,4 +242,7 @@ def test_a_runtime_is_copied_so_that_pods_start_once():
     assert made["metadata"]["labels"] == {"trainer.kubeflow.org/framework": "torch"}
     job = made["spec"]["template"]["spec"]["replicatedJobs"][0]["template"]["spec"]
     assert (job["backoffLimit"], job["template"]["spec"]["restartPolicy"]) == (0, "Never")
+    assert job["podFailurePolicy"]["rules"][0]["onPodConditions"] == [
+        {"type": "DisruptionTarget", "status": "True"}
+    ]
     assert copy(original) == made

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Self, TypeVar
 
+from jupyter_ext.cluster.kube.refusals import Away
 from jupyter_ext.cluster.local.processes import VARIABLE as INSIDE
 from jupyter_ext.cluster.phases import STOPPED
 from jupyter_ext.cluster.resource import Resource, now
@@ -27,6 +28,9 @@ __all__ = ["INSIDE", "KubeHandle", "Suspending", "listed", "place", "refused", "
 
 LOOK_SECONDS: Final = 30.0
 """A look now and then even without a change."""
+AWAY_SECONDS: Final = 300.0
+"""For so long who waits looks for an API server that does not answer."""
+_PAUSE: Final = 1.0
 _SAY_SECONDS: Final = 15.0
 """After so long who waits is told why."""
 _WAITING: Final = frozenset({"PENDING", "RUNNING", "FAILED"})
@@ -113,29 +117,42 @@ class KubeHandle:
     def wait(self, timeout: float | None = None) -> Self:
         """Wait until it is done or paused, at most ``timeout`` seconds (then raises TimeoutError); return itself.
 
-        What keeps it from going on is printed, once it does for a while, and when it is something else.
+        What keeps it from going on is printed, once it does for a while, and when it is something else. An API server that
+        is away is waited for, too.
         """
         self._reached(timeout, lambda resource: resource.resting)
         return self
 
     def _reached(self, timeout: float | None, is_there: Callable[[Resource], bool]) -> Resource:
         """The resource once it is as wanted; raises TimeoutError, and NotFound when it was deleted."""
-        begun = time.monotonic()
+        begun = heard = time.monotonic()
         deadline = None if timeout is None else begun + timeout
         said = ""
-        while not is_there(resource := self.resource):
-            if time.monotonic() - begun >= _SAY_SECONDS:
-                said = self._say_why(resource, said)
-            most = self._look_seconds if said else min(self._look_seconds, _SAY_SECONDS)
-            left = most if deadline is None else min(deadline - time.monotonic(), most)
-            if timeout is not None and left <= 0:
-                raise TimeoutError(f"{self._late(resource, timeout)} {self._why(resource)}".rstrip())
-            self._changed(resource, left, is_there)
-        return resource
+        while True:
+            try:
+                resource = self.resource
+                heard = time.monotonic()
+                if is_there(resource):
+                    return resource
+                if heard - begun >= _SAY_SECONDS:
+                    said = self._say(self._remote.why(resource), said)
+                most = self._look_seconds if said else min(self._look_seconds, _SAY_SECONDS)
+                left = most if deadline is None else min(deadline - time.monotonic(), most)
+                if timeout is not None and left <= 0:
+                    raise TimeoutError(f"{self._late(resource, timeout)} {self._why(resource)}".rstrip())
+                self._changed(resource, left, is_there)
+            except Away as error:
+                moment = time.monotonic()
+                if deadline is not None and moment >= deadline:
+                    what = f"{self.kind} {self.name} was not heard of for {moment - heard:.0f} s. {error}"
+                    raise TimeoutError(what) from error
+                if moment - heard > AWAY_SECONDS:
+                    raise
+                said = self._say(str(error), said)
+                time.sleep(_PAUSE)
 
-    def _say_why(self, resource: Resource, said: str) -> str:
+    def _say(self, words: str, said: str) -> str:
         """Print what keeps it, unless that was printed last: a step of a pipeline has it in its log. Gives it."""
-        words = self._remote.why(resource)
         if words and words != said:
             print(f"{self.kind} {self.name} waits: {words}", flush=True)  # noqa: T201
         return words or said

@@ -6,8 +6,9 @@ import threading
 import time
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+from jupyter_ext.cluster.kube.refusals import Away
 from jupyter_ext.cluster.resource import KINDS
-from jupyter_ext.errors import Invalid, NotFound, Unavailable, Where
+from jupyter_ext.errors import Invalid, KubeflowError, NotFound, Unavailable, Where
 
 if TYPE_CHECKING:
     from jupyter_ext.cluster.kube.transport import Transport
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 FRESH_SECONDS: Final = 600.0
 STALE_SECONDS: Final = 2.0
 """After which a kind that was not there is looked for again."""
+_PAUSE: Final = 0.5
 AGGREGATED: Final = (
     "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList,"
     "application/json;g=apidiscovery.k8s.io;v=v2beta1;as=APIGroupDiscoveryList,application/json"
@@ -50,6 +52,8 @@ class Kinds:
         self._transport = transport
         self._guard = threading.Lock()
         self._until = self._asked = 0.0
+        self._is_whole = False
+        """Whether it was asked of a server that had been ready before."""
         self._found: dict[tuple[str, str], list[Served]] = {}
 
     def forget(self) -> None:
@@ -61,17 +65,39 @@ class Kinds:
         with self._guard:
             if time.monotonic() >= self._until:
                 self._found = _discovered(self._transport)
-                self._asked = time.monotonic()
+                self._asked, self._is_whole = time.monotonic(), False
                 self._until = self._asked + FRESH_SECONDS
             return self._found
 
     def versions(self, group: str, plural: str) -> list[Served]:
-        """The versions of one kind. What is not there may have come meanwhile: then it is asked for again."""
+        """The versions of one kind. What is not there may have come meanwhile: then it is asked for again.
+
+        Raises Away for a server that is being started: it answers before it knows what is defined.
+        """
         found = self.all().get((group, plural), [])
-        if not found and time.monotonic() - self._asked > STALE_SECONDS:
+        if not found and not (self._is_whole and time.monotonic() - self._asked <= STALE_SECONDS):
+            self._await_ready()
             self.forget()
             found = self.all().get((group, plural), [])
+            self._is_whole = True
         return found
+
+    def _await_ready(self) -> None:
+        late = time.monotonic() + self._transport.patience
+        while True:
+            try:
+                self._transport.ask("GET", "/readyz", accept="text/plain, */*")
+            except Unavailable as error:
+                if time.monotonic() + _PAUSE > late:
+                    what = (
+                        f"{self._transport.access.name} is being started: it does not know all its kinds yet"
+                    )
+                    raise Away(what) from error
+                time.sleep(_PAUSE)
+            except KubeflowError:
+                return  # one may not ask
+            else:
+                return
 
     def served(self, kind: str) -> Served:
         """One of our kinds in the version that we speak.

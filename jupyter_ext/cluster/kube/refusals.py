@@ -40,6 +40,10 @@ _PATH: Final = re.compile(
 )
 
 
+class Away(Unavailable):
+    """Nobody answers, or not yet: the same may be granted in a moment."""
+
+
 class Asked(NamedTuple):
     """What was asked for, of whom."""
 
@@ -93,17 +97,18 @@ def refusal(asked: Asked, status: int, body: bytes) -> KubeflowError:
         )
     if status in {400, 405, 415, 422}:
         return _invalid(asked, said, details)
+    kind = Away if passes(status, body) else Unavailable
     if "webhook" in said:
         hint = "The component that checks these resources does not answer; see: jupyter kf doctor --cluster"
-        return Unavailable(f"{asked.cluster} cannot check {asked.object}: {_clip(said)}", hint=hint)
+        return kind(f"{asked.cluster} cannot check {asked.object}: {_clip(said)}", hint=hint)
     if "etcdserver: request is too large" in said:
         return Unfit(
             f"{asked.object} is too large for {asked.cluster}", hint="Put data into files or a bucket."
         )
-    return Unavailable(f"{asked.cluster} answered {status}: {_clip(said) or 'without a reason'}")
+    return kind(f"{asked.cluster} answered {status}: {_clip(said) or 'without a reason'}")
 
 
-def unreachable(asked: Asked, failure: Exception) -> Unavailable:
+def unreachable(asked: Asked, failure: Exception) -> Away:
     """The error for no answer at all."""
     inner: Any = failure
     while not isinstance(inner, str) and getattr(inner, "reason", None):
@@ -112,7 +117,7 @@ def unreachable(asked: Asked, failure: Exception) -> Unavailable:
     hint = "Is the address right, is a VPN or a proxy needed? kubectl version asks the same server."
     if "CERTIFICATE_VERIFY" in text or "certificate verify" in text:
         hint = "Its certificate is not signed by the authority in the kubeconfig; see kubectl config view --minify."
-    return Unavailable(f"{asked.cluster} does not answer: {text}", hint=hint)
+    return Away(f"{asked.cluster} does not answer: {text}", hint=hint)
 
 
 def _forbidden(asked: Asked, said: str) -> KubeflowError:

@@ -107,19 +107,21 @@ class Transport:
         repeat = method == "GET" if repeat is None else repeat
         late = time.monotonic() + (self.patience if patience is None else patience)
         pause = _FIRST_PAUSE
+        said: KubeflowError | None = None
         while True:
             asked = Asked(method, path, self.access.name)
-            error: Exception
+            error: KubeflowError
             try:
                 answer = self._answer(method, path, body, query, content_type, accept, late)
             except _no_answer() as failure:
-                error, again, wait = self._unreachable(asked, failure), repeat, pause
+                # Where the time ran out while it was asked again, what it said before is why.
+                error, again, wait = said or self._unreachable(asked, failure), repeat, pause
             else:
                 if answer.status < 300:
                     return answer.content()
                 again = answer.status == 429 or (repeat and passes(answer.status, answer.data))
                 wait = answer.wait or pause
-                error = self._refused(asked, answer.status, answer.data)
+                error = said = self._refused(asked, answer.status, answer.data)
             if not again or time.monotonic() + wait >= late:
                 raise error
             time.sleep(wait)

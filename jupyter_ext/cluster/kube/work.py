@@ -16,6 +16,8 @@ PROFILES_ACCOUNT: Final = "default-editor"
 """The service account that Kubeflow's profiles have for work."""
 IMAGE: Final = "JUPYTER_KUBEFLOW_JOB_IMAGE"
 """The image of work that names none; it must have jupyter_ext and what the notebook imports."""
+CLAIM: Final = "JUPYTER_KUBEFLOW_STORE_CLAIM"
+"""The PersistentVolumeClaim that pods mount where the store is a folder (``file://``)."""
 STEP: Final = "JUPYTER_KUBEFLOW_STEP"
 """Set in the pod of a pipeline's step: what it starts runs in that pod, or asks for a place of its own."""
 _NAME: Final = re.compile(r"[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?")
@@ -31,6 +33,14 @@ def image(wanted: str = "") -> str:
 def servers_image() -> str:
     """The image that this notebook server runs in; empty where nobody said."""
     return next((told for name in _OF_THE_SERVER if (told := os.environ.get(name, "").strip())), "")
+
+
+def claim() -> str:
+    """The claim that is the store's folder; empty where none is named. Raises Invalid for what cannot be the name of one."""
+    told = os.environ.get(CLAIM, "").strip()
+    if told and not _NAME.fullmatch(told):
+        raise Invalid(f"{told[:80]!r} cannot be a claim's name", where=Where(field=CLAIM))
+    return told
 
 
 def account(cluster: KubeCluster) -> str:

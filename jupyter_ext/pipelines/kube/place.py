@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 from jupyter_ext.cluster.kube import work
-from jupyter_ext.cluster.kube.work import IMAGE, STEP
+from jupyter_ext.cluster.kube.work import CLAIM, IMAGE, STEP
 from jupyter_ext.cluster.local.processes import VARIABLE as INSIDE
 from jupyter_ext.errors import Invalid, KubeflowError, Unavailable, Unfit, Where
 
@@ -17,10 +17,9 @@ if TYPE_CHECKING:
     from jupyter_ext.pipelines.model import Pipeline
     from jupyter_ext.store import Store
 
-CLAIM: Final = "JUPYTER_KUBEFLOW_STORE_CLAIM"
-"""The PersistentVolumeClaim that pods mount where the store is a folder (``file://``)."""
 STORE: Final = "JUPYTER_KUBEFLOW_STORE"
 _PASSED: Final = (
+    CLAIM,
     "JUPYTER_KUBEFLOW_REGISTRY",
     "JUPYTER_KUBEFLOW_REGISTRY_STORAGE",
     "JUPYTER_KUBEFLOW_SPARK_IMAGE",
@@ -30,7 +29,6 @@ _PASSED: Final = (
 _OF_HERE: Final = re.compile(r"local$|file:|/|https?://(localhost|127\.)")
 _HERE: Final = "To run it on this machine instead: kf.cluster.use('local')."
 _IMAGE: Final = re.compile(r"[A-Za-z0-9][\w./:@-]{0,500}")
-_NAME: Final = re.compile(r"[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?")
 
 
 def chosen(pipeline: Pipeline) -> dict[str, Any] | None:
@@ -130,16 +128,13 @@ def _store(cluster: str) -> dict[str, Any]:
             where=Where(field=STORE),
             hint=f"Set {STORE}=s3://BUCKET/PREFIX (or gs://, abfs://, a mounted claim's file:///FOLDER). {_HERE}",
         )
-    claim = os.environ.get(CLAIM, "").strip()
     if found.url.startswith("file:"):
-        if not claim:
+        if not (claim := work.claim()):
             raise Unavailable(
                 f"The store {found.url} is a folder, and pods on {cluster} have no such folder",
                 where=Where(field=CLAIM),
                 hint=f"Name the claim that is mounted there: {CLAIM}=NAME. {_HERE}",
             )
-        if not _NAME.fullmatch(claim):
-            raise Invalid(f"{claim[:80]!r} cannot be a claim's name", where=Where(field=CLAIM))
         return {"store": found.url, "claim": claim}
     found.pod_environment()  # raises for credentials that only this machine has
     return {"store": found.url, "secret": found.secret, "settings": dict(found.settings)}

@@ -13,7 +13,7 @@ import select
 import signal
 import sys
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any, Final
 from jupyter_ext.cluster.kube import of_step
 from jupyter_ext.cluster.kube.work import STEP
 from jupyter_ext.cluster.local.blobs import Blobs
-from jupyter_ext.errors import KubeflowError
+from jupyter_ext.errors import KubeflowError, Unavailable
 from jupyter_ext.pipelines.container import files
 from jupyter_ext.pipelines.exchange import CellSource, StepError, StepRequest, StepResult, blobs_of
 from jupyter_ext.pipelines.kube.manifest import FOLDER
@@ -41,6 +41,9 @@ LEFT: Final = "The result of this step is in the store."
 _TICK: Final = 0.2
 _LAST_WORDS: Final = 5.0
 """Seconds that the user's code has to end when the pod is stopped."""
+_AWAY: Final = 300.0
+"""Seconds for which a store that does not answer is waited for, once the step has done its work."""
+_PAUSE: Final = 2.0
 _STOPPED: Final = 143
 
 
@@ -82,9 +85,10 @@ class Step:
         finally:
             of_step.end()
         if self._log.exists():
-            self._store.write(f"{self._told}/{LOG}", self._log.read_bytes())
+            log = self._log.read_bytes()
+            _patiently(lambda: self._store.write(f"{self._told}/{LOG}", log))
         answer = {"protocol": PROTOCOL, "python": "{}.{}.{}".format(*sys.version_info[:3]), **result}
-        self._store.create(f"{self._told}/{RESULT}", json.dumps(answer).encode())
+        _patiently(lambda: self._store.create(f"{self._told}/{RESULT}", json.dumps(answer).encode()))
         _say(f"\n{LEFT}" if self._is_open else LEFT)
         return 0 if result["result"]["state"] in {"SUCCEEDED", "SKIPPED"} else 1
 
@@ -167,7 +171,7 @@ class Step:
         made = {
             digest: self._blobs.size(digest) for digest in self._blobs.digests() if digest not in self._had
         }
-        self._store.push(self._blobs, sorted(made))
+        _patiently(lambda: self._store.push(self._blobs, sorted(made)))
         observed = dict(result.observed)
         why = str(observed.get("why") or "")
         if why.startswith(("writes the file ", "changes the file ")):
@@ -181,6 +185,23 @@ class Step:
         root = f"{self._work.resolve()}{os.sep}"
         names = (path.removeprefix(root) for path in paths)
         return {name: self._given[name] for name in sorted(names) if name in self._given}
+
+
+def _patiently(leave: Callable[[], object]) -> None:
+    """Leave something in the store. One that is away for a moment is waited for: the step would have worked in vain."""
+    late, said = time.monotonic() + _AWAY, False
+    while True:
+        try:
+            leave()
+        except Unavailable as error:
+            if time.monotonic() > late:
+                raise
+            if not said:
+                _say(f"The step has ended, and waits: {error}")
+            said = True
+            time.sleep(_PAUSE)
+        else:
+            return
 
 
 def _failed(kind: str, words: str) -> StepResult:

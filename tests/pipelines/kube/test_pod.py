@@ -120,6 +120,19 @@ def test_a_pod_that_is_moved_leaves_no_result(pod):
     assert not pod.store.exists(f"{TOLD}/{RESULT}")
 
 
+def test_what_a_step_has_done_is_left_when_a_store_that_was_away_is_back(pod, tmp_path):
+    mount, away = tmp_path / "mount", tmp_path / "away"
+    (mount / "store").mkdir(parents=True)
+    pod.store = store.at((mount / "store").as_uri())
+    pod.ask(f"import os\nos.rename({str(mount)!r}, {str(away)!r})\nx = 7")
+    with pod.start() as process:
+        waits = process.stdout.readline()
+        assert waits.startswith("The step has ended, and waits: The folder of the store is not there")
+        away.rename(mount)
+        assert process.wait(240) == 0, process.stdout.read()
+    assert pod.result()["result"]["state"] == "SUCCEEDED"
+
+
 def test_a_store_that_is_not_there_is_said(pod):
     code, printed = pod.run()
     assert code == 1
