@@ -1,4 +1,4 @@
-"""From a change on a real Kubernetes to the pixel in the sidebar, with 5,000 TrainJobs in the namespace; and the memory it takes.
+"""From a change on a real Kubernetes to the pixel in the sidebar, with 5,000 resources in the namespace; and the memory it takes.
 
 A controller's write to a job's status is the change. Beside it stands a bare watch of the API server, in the same turns:
 what is above that is ours and the browser's.
@@ -25,7 +25,21 @@ from benchmarks.ui_latency import ARGUMENTS, ROOT, SEEN
 if TYPE_CHECKING:
     from tests.cluster.cluster import Cluster
 
-JOBS: Final = 5000
+JOBS: Final = 2000
+_ROLE: Final = {"cores": 1, "memory": "512m"}
+OTHERS: Final[dict[str, dict[str, Any]]] = {
+    "serving.kserve.io/v1beta1/InferenceService": {
+        "predictor": {"model": {"modelFormat": {"name": "sklearn"}, "storageUri": "s3://team/flights/7"}}
+    },
+    "sparkoperator.k8s.io/v1beta2/SparkApplication": {
+        "type": "Python", "mode": "cluster", "sparkVersion": "4.0.0", "image": "spark:4.0.0",
+        "mainApplicationFile": "local:///app/rows.py", "driver": _ROLE, "executor": {**_ROLE, "instances": 2},
+    },
+    "sparkoperator.k8s.io/v1alpha1/SparkConnect": {
+        "sparkVersion": "4.0.0", "image": "spark:4.0.0", "server": {}, "executor": {"instances": 2},
+    },
+}  # fmt: skip
+"""A thousand of each."""
 KIND: Final = "/apis/trainer.kubeflow.org/v1alpha1/namespaces/{}/trainjobs"
 
 
@@ -34,7 +48,7 @@ def measure(quick: bool) -> Report:
     from tests.cluster import contracts
     from tests.cluster_both.conftest import definitions_of
 
-    definitions = definitions_of("jobset", "trainer")
+    definitions = definitions_of("jobset", "trainer", "kserve", "spark")
     with inside("pixel") as (cluster, folder):
         for manifest in definitions:
             contracts.apply(cluster.call, manifest)
@@ -69,7 +83,7 @@ def _turns(
     ]
     return Report(
         "A change on a cluster to the pixel",
-        f"{JOBS:,} TrainJobs on a real API server, the sidebar open in Chromium. A job's status is written; the clock stops at "
+        f"{JOBS:,} TrainJobs and a thousand each of {', '.join(kind.rpartition('/')[2] for kind in OTHERS)} on a real API server, the sidebar open in Chromium. A job's status is written; the clock stops at "
         "the frame after the one in which the panel shows it, and, for the bare watch, when a thread has read the event.",
         samples,
         [
@@ -129,8 +143,20 @@ def _filled(cluster: Cluster, namespace: str) -> str:
         }
         return str(cluster.call("POST", KIND.format(namespace), body)["metadata"]["name"])
 
+    def other(kind: str, number: int) -> None:
+        version, _, name = kind.rpartition("/")
+        body = {
+            "apiVersion": version,
+            "kind": name,
+            "metadata": {"name": f"night-{number:04}"},
+            "spec": OTHERS[kind],
+        }
+        cluster.call("POST", f"/apis/{version}/namespaces/{namespace}/{name.lower()}s", body)
+
     with ThreadPoolExecutor(4) as pool:
         list(pool.map(make, [f"night-{number:04}" for number in range(JOBS)]))
+        for kind in OTHERS:
+            list(pool.map(other, [kind] * 1000, range(1000)))
     time.sleep(1.1)  # creation has the resolution of a second
     return make("newest")
 
@@ -179,7 +205,8 @@ def _sidebar(cluster: Cluster, namespace: str, base: Path) -> Iterator[tuple[Any
             page = browser.new_page(viewport={"width": 1280, "height": 800})
             lab = Lab(page, server.url, server.token, server.root)
             lab.open()
-            lab.section("Training").locator("[data-run]").first.wait_for(timeout=60_000)
+            for section in ("Spark", "Endpoints", "Training"):
+                lab.section(section).locator("[data-run]").first.wait_for(timeout=60_000)
             yield page, lambda: (process.memory_info().rss - alone) / 2**20
             browser.close()
     finally:
