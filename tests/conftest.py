@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import suppress
@@ -45,11 +46,19 @@ def _nothing_of_the_users(tmp_path_factory: pytest.TempPathFactory) -> Iterator[
 
 
 @pytest.fixture(autouse=True)
-def kubeflow_home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The embedded cluster's home for this one test."""
+def kubeflow_home(
+    tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Path]:
+    """The embedded cluster's home for this one test; what it has open is closed afterwards."""
     home = tmp_path_factory.mktemp("kubeflow")
     monkeypatch.setenv("JUPYTER_KUBEFLOW_HOME", str(home))
-    return home
+    yield home
+    discover = sys.modules.get("jupyter_ext.cluster.discover")
+    known = {} if discover is None else discover._clusters
+    for key in [key for key in known if Path(key[0]) == home]:
+        cluster = known.pop(key)
+        cluster.store.close()
+        cluster.metrics.close()
 
 
 def _ours(base: str) -> list[psutil.Process]:

@@ -28,7 +28,7 @@ class Channel:
         self.closed = False
 
     def fileno(self) -> int:
-        """For ``select``: readable when there is a message, or nobody at the other end."""
+        """Readable when there is a message, or nobody at the other end."""
         return self._socket.fileno()
 
     def send(self, message: Mapping[str, Any], descriptor: int | None = None) -> bool:

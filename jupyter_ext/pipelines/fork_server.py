@@ -12,7 +12,6 @@ import importlib
 import json
 import linecache
 import os
-import select
 import signal
 import socket
 import sys
@@ -23,7 +22,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any, NoReturn
 
-from jupyter_ext.cluster.local.processes import die_with_parent
+from jupyter_ext.cluster.local.processes import die_with_parent, readable
 from jupyter_ext.pipelines.channel import Channel
 from jupyter_ext.pipelines.exchange import CellSource, StepError, StepRequest, StepResult
 from jupyter_ext.pipelines.execute import Execution
@@ -63,7 +62,7 @@ class Server:
         gc.freeze()
         gc.enable()
         while not self._control.closed:
-            select.select([self._control.fileno(), read], [], [])
+            readable([self._control.fileno(), read])
             with contextlib.suppress(BlockingIOError):
                 os.read(read, 4096)
             self._reap()

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import select
 import signal
 import socket
 import subprocess
@@ -19,6 +18,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
+from jupyter_ext.cluster.local.processes import readable
 from jupyter_ext.errors import Unavailable
 from jupyter_ext.pipelines.channel import Channel, pair
 from jupyter_ext.pipelines.exchange import CellSource, StepError, StepRequest, StepResult
@@ -149,7 +149,7 @@ class Zygote:
             left = deadline - time.monotonic()
             if found is not None or left <= 0 or self._control is None or self._control.closed:
                 return found
-            select.select([self._control], [], [], left)
+            readable([self._control], left)
 
     def _listen(self) -> None:
         while self._control is not None and (message := self._control.receive()) is not None:
@@ -201,7 +201,7 @@ class Handle:
         self._killed = False
 
     def fileno(self) -> int:
-        """Descriptor for ``select``."""
+        """Readable when there is a result, or its process has ended."""
         assert self._channel is not None
         return self._channel.fileno()
 
@@ -220,7 +220,7 @@ class Handle:
             left = 1.0 if deadline is None else deadline - time.monotonic()
             if left <= 0:
                 return None
-            select.select([self], [], [], min(left, 1.0))
+            readable([self], min(left, 1.0))
         return result
 
     def interrupt(self) -> None:

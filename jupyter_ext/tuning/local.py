@@ -6,12 +6,12 @@ trials that are written down, keeps those that finished meanwhile, and begins th
 
 from __future__ import annotations
 
-import select
 import threading
 import time
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
+from jupyter_ext.cluster.local.processes import readable
 from jupyter_ext.cluster.resource import now
 from jupyter_ext.errors import KubeflowError
 from jupyter_ext.registry.made import ANNOTATION, at_end, sentence
@@ -213,7 +213,7 @@ class Controller:
     def _wait(self) -> None:
         files = self._runner.files()
         if files:
-            select.select(files, [], [], TICK)
+            readable(files, TICK)
         else:
             self._stop.wait(TICK)
 

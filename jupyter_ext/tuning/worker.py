@@ -11,7 +11,6 @@ from __future__ import annotations
 import contextlib
 import gc
 import os
-import select
 import signal
 import socket
 import sys
@@ -20,7 +19,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final, NoReturn
 
-from jupyter_ext.cluster.local.processes import die_with_parent
+from jupyter_ext.cluster.local.processes import die_with_parent, readable
 from jupyter_ext.tuning.call import call, failure, keep
 from jupyter_ext.tuning.wire import Wire, pair
 
@@ -48,7 +47,7 @@ class Server:
         gc.collect()
         gc.freeze()
         while not self._wire.closed:
-            select.select([self._wire.fileno(), read], [], [])
+            readable([self._wire.fileno(), read])
             with contextlib.suppress(BlockingIOError):
                 os.read(read, 4096)
             self._reap()

@@ -6,18 +6,28 @@ An identity is ``pid:start``, the start in whatever unit the system counts it.
 from __future__ import annotations
 
 import os
+import select
 import signal
 import sys
 import time
 from collections.abc import Iterable
 from contextlib import suppress
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, Protocol, TypeVar
 
 VARIABLE: Final = "JUPYTER_KUBEFLOW_WORKLOAD"
 """Set to the workload's UID for its process, and so for all that these start."""
 
 _PROC: Final = sys.platform.startswith("linux")
 _GONE: Final = "ZX"
+
+
+class HasFileno(Protocol):
+    """A socket, a pipe, or whatever wraps one."""
+
+    def fileno(self) -> int: ...  # noqa: D102 - as every file's
+
+
+_File = TypeVar("_File", bound=int | HasFileno)
 
 
 class Process(NamedTuple):
@@ -148,6 +158,20 @@ def outlive(wanted: str | None, patience: float) -> None:
                 os.kill(int((wanted or "").partition(":")[0]), signal.SIGKILL)
             deadline += patience
         time.sleep(0.002)
+
+
+def readable(files: Iterable[_File], seconds: float | None = None) -> list[_File]:
+    """Those of the files that can be read or have ended, once there are any, or after so long.
+
+    Not select(2): that refuses a file whose number is above 1023, as a notebook with many open files has them.
+    """
+    waiting, known = select.poll(), {}
+    for file in files:
+        number = file if isinstance(file, int) else file.fileno()
+        known[number] = file
+        waiting.register(number, select.POLLIN)
+    ready = waiting.poll(None if seconds is None else max(seconds, 0) * 1000)
+    return [known[number] for number, _ in ready]
 
 
 def die_with_parent(number: signal.Signals = signal.SIGKILL) -> None:

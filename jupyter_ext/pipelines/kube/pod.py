@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import os
-import select
 import signal
 import sys
 import time
@@ -22,6 +21,7 @@ from typing import TYPE_CHECKING, Any, Final
 from jupyter_ext.cluster.kube import of_step
 from jupyter_ext.cluster.kube.work import STEP
 from jupyter_ext.cluster.local.blobs import Blobs
+from jupyter_ext.cluster.local.processes import readable
 from jupyter_ext.errors import KubeflowError, Unavailable
 from jupyter_ext.pipelines.container import files
 from jupyter_ext.pipelines.exchange import CellSource, StepError, StepRequest, StepResult, blobs_of
@@ -131,7 +131,7 @@ class Step:
         deadline = time.monotonic() + timeout if timeout else None
         try:
             while (result := handle.poll()) is None:
-                select.select([handle], [], [], _TICK)
+                readable([handle], _TICK)
                 self._show()
                 if deadline is not None and time.monotonic() > deadline:
                     handle.kill()

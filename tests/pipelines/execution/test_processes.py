@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import select
 import signal
 import subprocess
 import sys
@@ -14,6 +13,7 @@ from dataclasses import replace
 import psutil
 import pytest
 
+from jupyter_ext.cluster.local.processes import readable
 from jupyter_ext.pipelines.exchange import CellSource, StepRequest
 from jupyter_ext.pipelines.zygote import Zygote
 
@@ -88,7 +88,7 @@ def test_many_steps_at_once_and_none_is_left(steps):
     handles = [steps.start(f"x = {i}", step=f"many-{i}") for i in range(20)]
     waiting = set(handles)
     while waiting:
-        ready, _, _ = select.select(waiting, [], [], 20)
+        ready = readable(waiting, 20)
         assert ready
         waiting -= {handle for handle in ready if handle.poll() is not None}
     assert [handle.poll().values[0].inline["x"] for handle in handles] == list(range(20))
