@@ -48,7 +48,7 @@ def test_starts_and_stops_in_a_storm(cluster, weather, hub):
         census.settled(found)
         for answer in first.values():
             assert answer is not None
-            assert answer.status_code in {201, 202, 503}, answer.text
+            assert answer.status_code in {201, 202, 503}, f"{answer.text}\n{found.whole_log()}"
         for _ in range(10):  # who was refused tries again, as a person does
             missing = {user: where[user] for user in users if user not in census.running(found)}
             if not missing:
